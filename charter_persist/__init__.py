@@ -1,0 +1,25 @@
+"""The system of record for decisions: see `connect`, `upgrade` and `Store`."""
+
+from charter_persist.errors import CharterError
+from charter_persist.model.canonical import canonical_bytes, parse_json
+from charter_persist.model.digest import Digest, Envelope, digest
+from charter_persist.model.limits import Options
+from charter_persist.store import Store, connect, upgrade
+from charter_persist.unit_of_work import Outcome, ReadView, Receipt, UnitOfWork
+
+__all__ = [
+    "CharterError",
+    "Digest",
+    "Envelope",
+    "Options",
+    "Outcome",
+    "ReadView",
+    "Receipt",
+    "Store",
+    "UnitOfWork",
+    "canonical_bytes",
+    "connect",
+    "digest",
+    "parse_json",
+    "upgrade",
+]

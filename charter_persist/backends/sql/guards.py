@@ -1,0 +1,182 @@
+"""Guards: triggers that refuse to change or remove what was recorded.
+
+A second wall that nothing relies on: repositories never ask for such a change, and hashing shows one that was made
+anyway. A guard stops accidents and hostile SQL; whoever owns the database can drop it, so `missing_guards` says which
+are not as they were made. Imports the tables only. Source: DESIGN 4, RELIABILITY 1.4, 4.1-11, P20, P21.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+import sqlalchemy as sa
+
+from charter_persist.backends.sql.tables import Base
+
+# Rows of these are never changed or removed; of metadata_log, those that a newer row of the key replaced may go.
+APPEND_ONLY: Final = (
+    "audit_event",
+    "journal",
+    "journal_tile",
+    "metadata_log",
+    "object",
+    "ref_log",
+    "session_log",
+    "store_identity",
+)
+_COMPACTED: Final = "metadata_log"
+
+_SQLITE_TRIGGER: Final = """\
+CREATE TRIGGER guard_{table}_{event} BEFORE {event} ON {table}{condition}
+BEGIN SELECT RAISE(ABORT, 'append-only: {table}'); END"""
+_SQLITE_TAKEN: Final = "EXISTS (SELECT 1 FROM {table} WHERE {match})"
+_SQLITE_NEWEST: Final = """
+WHEN NOT EXISTS (SELECT 1 FROM {table} AS newer WHERE newer.key = OLD.key AND newer.position > OLD.position)"""
+
+_POSTGRES_BODY: Final = """
+BEGIN
+  IF TG_TABLE_NAME = 'metadata_log' AND TG_OP = 'DELETE' THEN
+    IF EXISTS (SELECT 1 FROM {schema}.metadata_log AS newer
+               WHERE newer.key = OLD.key AND newer.position > OLD.position) THEN
+      RETURN OLD;
+    END IF;
+  END IF;
+  RAISE EXCEPTION USING ERRCODE = 'P0001', MESSAGE = 'append-only: ' || TG_TABLE_NAME;
+END
+"""
+# A fixed search path, so that no object of the caller can stand in for one of the system.
+_POSTGRES_FUNCTION: Final = """\
+CREATE FUNCTION {schema}.refuse_change() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $${body}$$"""
+_POSTGRES_TRIGGER: Final = """\
+CREATE TRIGGER guard_{table}_{suffix} BEFORE {events} ON {schema}.{table} FOR EACH {level} EXECUTE FUNCTION {schema}.refuse_change()"""
+# ALWAYS: also where session_replication_role turns ordinary triggers off.
+_POSTGRES_ALWAYS: Final = "ALTER TABLE {schema}.{table} ENABLE ALWAYS TRIGGER guard_{table}_{suffix}"
+
+
+class _SqliteGuard(NamedTuple):
+    """One trigger of SQLite, which keeps the text of the statement that made it."""
+
+    name: str
+    statement: str
+
+
+class _PostgresGuard(NamedTuple):
+    """One trigger of Postgres; ``kind`` is its ``tgtype``: 1 row, 2 before, 8 delete, 16 update, 32 truncate."""
+
+    table: str
+    suffix: str
+    events: str
+    level: str
+    kind: int
+
+    @property
+    def name(self) -> str:
+        return f"guard_{self.table}_{self.suffix}"
+
+    def statements(self, schema: str) -> list[str]:
+        return [text.format(schema=schema, **self._asdict()) for text in (_POSTGRES_TRIGGER, _POSTGRES_ALWAYS)]
+
+
+def quoted(schema: str) -> str:
+    """A Postgres schema's name as it stands in a statement."""
+    return sa.make_url("postgresql+psycopg://").get_dialect()().identifier_preparer.quote(schema)
+
+
+def guard_statements(dialect_name: str, schema: str | None) -> list[str]:
+    """The statements that make every guard, in order.
+
+    Args:
+        dialect_name: ``"sqlite"`` or ``"postgresql"``.
+        schema: the Postgres schema; None on SQLite.
+
+    Returns:
+        Complete SQL statements without parameters and without ``%``.
+    """
+    if schema is None or dialect_name == "sqlite":
+        return [guard.statement for guard in _sqlite_guards()]
+    name = quoted(schema)
+    triggers = [statement for guard in _postgres_guards() for statement in guard.statements(name)]
+    return [_POSTGRES_FUNCTION.format(schema=name, body=_POSTGRES_BODY.format(schema=name)), *triggers]
+
+
+def missing_guards(connection: sa.Connection, *, schema: str | None) -> list[str]:
+    """Which guards do not stand as they were made.
+
+    Reads the catalogue only; any role may ask.
+
+    Args:
+        connection: to a store at head.
+        schema: the Postgres schema; None on SQLite.
+
+    Returns:
+        Names of the guards that are absent, altered or switched off, in order; empty where all is well.
+    """
+    return _missing_on_sqlite(connection) if schema is None else _missing_on_postgres(connection, schema)
+
+
+def _sqlite_guards() -> list[_SqliteGuard]:
+    """Three a table. REPLACE removes rows without a DELETE trigger, so an INSERT over a row is refused first."""
+    guards = []
+    for table in APPEND_ONLY:
+        conditions = {
+            "insert": "\nWHEN " + " OR ".join(_SQLITE_TAKEN.format(table=table, match=key) for key in _matches(table)),
+            "update": "",
+            "delete": _SQLITE_NEWEST.format(table=table) if table == _COMPACTED else "",
+        }
+        for event, condition in conditions.items():
+            text = _SQLITE_TRIGGER.format(table=table, event=event, condition=condition)
+            guards.append(_SqliteGuard(f"guard_{table}_{event}", text))
+    return guards
+
+
+def _matches(table_name: str) -> list[str]:
+    """For each key of a table, primary key first: what is true of a row that already has the key of the new one."""
+    table = Base.metadata.tables[table_name]
+    unique = sorted((c for c in table.constraints if isinstance(c, sa.UniqueConstraint)), key=lambda c: str(c.name))
+    keys = [[column.name for column in constraint.columns] for constraint in (table.primary_key, *unique)]
+    return [" AND ".join(f"{name} = NEW.{name}" for name in key) for key in keys]
+
+
+def _postgres_guards() -> list[_PostgresGuard]:
+    """Two a table. The head row moves, but it is never removed."""
+    guards = []
+    for table in APPEND_ONLY:
+        guards.append(_PostgresGuard(table, "change", "DELETE OR UPDATE", "ROW", kind=27))
+        guards.append(_PostgresGuard(table, "truncate", "TRUNCATE", "STATEMENT", kind=34))
+    guards.append(_PostgresGuard("journal_head", "change", "DELETE", "ROW", kind=11))
+    guards.append(_PostgresGuard("journal_head", "truncate", "TRUNCATE", "STATEMENT", kind=34))
+    return guards
+
+
+def _missing_on_sqlite(connection: sa.Connection) -> list[str]:
+    rows = connection.exec_driver_sql("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")
+    stored = {row[0]: row[1] for row in rows}
+    return [guard.name for guard in _sqlite_guards() if stored.get(guard.name) != guard.statement]
+
+
+_STORED_FUNCTION: Final = sa.text("""
+SELECT p.prosrc, l.lanname, p.prosecdef, p.proconfig
+FROM pg_catalog.pg_proc p
+JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+JOIN pg_catalog.pg_language l ON l.oid = p.prolang
+WHERE n.nspname = :schema AND p.proname = 'refuse_change' AND p.pronargs = 0
+""")
+# Not pg_get_triggerdef: what it prints depends on the search path. A trigger with a condition or a column list is no guard.
+_STORED_TRIGGERS: Final = sa.text("""
+SELECT t.tgname, c.relname, t.tgtype
+FROM pg_catalog.pg_trigger t
+JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid
+WHERE n.nspname = :schema AND p.pronamespace = n.oid AND p.proname = 'refuse_change'
+AND t.tgenabled = 'A' AND t.tgqual IS NULL AND cardinality(t.tgattr::int2[]) = 0
+""")
+
+
+def _missing_on_postgres(connection: sa.Connection, schema: str) -> list[str]:
+    body = _POSTGRES_BODY.format(schema=quoted(schema))
+    made = (body, "plpgsql", False, ["search_path=pg_catalog, pg_temp"])
+    function = connection.execute(_STORED_FUNCTION, {"schema": schema}).one_or_none()
+    missing = [] if function is not None and tuple(function) == made else ["refuse_change"]
+    stored = {row[0]: (row[1], row[2]) for row in connection.execute(_STORED_TRIGGERS, {"schema": schema})}
+    return missing + [guard.name for guard in _postgres_guards() if stored.get(guard.name) != (guard.table, guard.kind)]

@@ -1,0 +1,420 @@
+"""The Postgres backend: the lock of the head row is the writer lock, so commit order is position order.
+
+Cost of one durable unit with one object, five statements in three round trips: lock and read the head (with BEGIN);
+look the object up; insert object, insert entry, update the head (with COMMIT, in one pipeline). A relation with many
+new rows goes through COPY. The head is never released before the flush, so a visible position is durable.
+
+Source: DESIGN 5, RELIABILITY 1.5, 4.2.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
+
+import psycopg
+import sqlalchemy as sa
+from psycopg.rows import tuple_row
+
+from charter_persist.backends.contract import BackendCapabilities, Changes, Diagnosis, Head, Key, Relation, Row
+from charter_persist.backends.sql.engine import Target, postgres_engine
+from charter_persist.backends.sql.faults import commit_fault, postgres_fault
+from charter_persist.backends.sql.guards import missing_guards
+from charter_persist.backends.sql.opening import check_schema, read_store_id
+from charter_persist.backends.sql.reader import ClosedLink, SqlReader
+from charter_persist.backends.sql.statements import Statements
+from charter_persist.backends.sql.tables import JournalHead
+from charter_persist.errors import (
+    ConnectionLostError,
+    InvalidInputError,
+    ReadOnlyError,
+    StoreBusyError,
+    StoreClosedError,
+    UnavailableError,
+)
+
+# From so many rows on COPY is faster than the statement for each row.
+COPY_ROWS_MIN: Final = 32
+_BEGIN: Final = "BEGIN ISOLATION LEVEL READ COMMITTED"
+
+
+class PostgresLink:
+    """`reader.Link` over a psycopg connection; rows come back in binary form."""
+
+    def __init__(self, connection: psycopg.Connection[Any]) -> None:
+        self.connection = connection
+        self.cursor = connection.cursor(binary=True, row_factory=tuple_row)
+
+    def one(self, sql: str, parameters: Sequence[Any] = ()) -> Any:
+        """The first row, or None."""
+        with _faults():
+            return self.cursor.execute(sql, parameters).fetchone()  # type: ignore[arg-type]  # text is compiled, not literal
+
+    def all(self, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
+        """All rows."""
+        with _faults():
+            return self.cursor.execute(sql, parameters).fetchall()  # type: ignore[arg-type]  # text is compiled, not literal
+
+    def run(self, sql: str, parameters: Sequence[Any] | None = None) -> None:
+        """Run a statement that returns nothing."""
+        with _faults():
+            self.cursor.execute(sql, parameters)  # type: ignore[arg-type]  # text is compiled, not literal
+
+    def script(self, sql: str) -> Any:
+        """Run several statements in one round trip; the first row of the last one."""
+        with _faults():
+            cursor = self.connection.execute(sql)  # type: ignore[arg-type]  # text is compiled, not literal
+            while cursor.nextset():
+                pass
+            return cursor.fetchone()
+
+    def copy(self, sql: str, types: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+        """Load rows through COPY in binary form."""
+        with _faults(), self.cursor.copy(sql) as copy:  # type: ignore[arg-type]  # text is compiled, not literal
+            copy.set_types(types)
+            for row in rows:
+                copy.write_row(row)
+
+
+class _Faults:
+    """Turns errors of psycopg into ours; cheaper on a hot path than a generator."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        if isinstance(error, psycopg.Error):
+            raise postgres_fault(error) from error
+
+
+_FAULTS: Final = _Faults()
+
+
+def _faults() -> _Faults:
+    return _FAULTS
+
+
+class PostgresReader(SqlReader):
+    """Reads over psycopg; many keys are one statement."""
+
+    def get_many(self, relation: Relation[Row], keys: Sequence[Key]) -> list[Row]:
+        """The rows that exist among keys of one column, in one round trip."""
+        if not keys:
+            return []
+        rows = self._link.all(self._statements.get_any(relation), ([key[0] for key in keys],))
+        return [relation.row._make(row) for row in rows]  # type: ignore[attr-defined]  # a NamedTuple has it
+
+
+class PostgresSnapshot(PostgresReader):
+    """A REPEATABLE READ, READ ONLY transaction; reading the head takes its snapshot at once."""
+
+    def __init__(self, pooled: sa.PoolProxiedConnection, statements: Statements, begin: str) -> None:
+        self._pooled: sa.PoolProxiedConnection | None = pooled
+        self._connected = PostgresLink(_driver(pooled))
+        super().__init__(self._connected, statements)
+        self._connected.script(begin)
+
+    def close(self) -> None:
+        """End the snapshot and give the connection back."""
+        pooled, self._pooled = self._pooled, None
+        if pooled is not None:
+            self._link = ClosedLink()
+            try:
+                self._connected.run("ROLLBACK")
+            except ConnectionLostError:
+                pooled.invalidate()
+            else:
+                pooled.close()
+
+
+class PostgresTransaction(PostgresReader):
+    """A write transaction that holds the lock of the head row."""
+
+    def __init__(self, backend: PostgresBackend, link: PostgresLink, begin: str, *, joined: bool = False) -> None:
+        super().__init__(link, backend.statements)
+        self._writer = link
+        self._backend = backend
+        self._joined = joined
+        self._ended = False
+        if joined:
+            link.run("SAVEPOINT joined")
+            row = link.one(begin)
+        else:
+            row = link.script(begin)
+        _, self.position, self.revision = row
+
+    def apply(self, changes: Changes) -> None:
+        """COPY for many new rows, else one statement a row, all in one pipeline."""
+        large = {
+            relation: rows
+            for relation, rows in changes.items()
+            if not relation.mutable and len(rows) >= COPY_ROWS_MIN and None not in rows.values()
+        }
+        for relation, rows in large.items():
+            self._writer.copy(self._statements.copy(relation), self._backend.types(relation), list(rows.values()))
+        self._run([(sql, row) for relation, rows in changes.items() if relation not in large
+                   for sql, row in self._writes(relation, rows)])
+
+    def _writes(self, relation: Relation[Any], rows: Any) -> Iterator[tuple[str, Sequence[Any]]]:
+        write = self._statements.upsert(relation) if relation.mutable else self._statements.insert(relation)
+        for key, row in rows.items():
+            yield (write, row) if row is not None else (self._statements.delete(relation), key)
+
+    def _run(self, statements: list[tuple[str, Sequence[Any]]]) -> None:
+        if len(statements) == 1:
+            self._writer.run(*statements[0])
+        elif statements:
+            with _faults(), self._writer.connection.pipeline():
+                for sql, parameters in statements:
+                    self._writer.run(sql, parameters)
+
+    def commit(self, changes: Changes, head: Head | None) -> None:
+        """Apply, move the head and commit, in one round trip where the changes are few."""
+        moves = [] if head is None else [(self._backend.move_head, (head.size, head.revision, head.root))]
+        if self._joined:
+            self.apply(changes)
+            self._run(moves)
+            self._end()
+            return
+        small = sum(map(len, changes.values())) < COPY_ROWS_MIN
+        writes = [write for relation, rows in changes.items() for write in self._writes(relation, rows)] if small else []
+        if not small:
+            self.apply(changes)
+        self._commit([*writes, *moves])
+
+    def _commit(self, statements: list[tuple[str, Sequence[Any]]]) -> None:
+        link = self._writer
+        try:
+            with link.connection.pipeline():
+                for sql, parameters in statements:
+                    link.cursor.execute(sql, parameters)  # type: ignore[arg-type]  # text is compiled, not literal
+                done = link.connection.execute("COMMIT")
+            if done.statusmessage != "COMMIT":
+                raise ConnectionLostError("the server rolled the unit back instead of committing it")
+        except psycopg.Error as exc:
+            fault = commit_fault(exc)
+            self._backend.discard_writer()
+            self._end()
+            raise fault from exc
+        self._end()
+
+    def rollback(self) -> None:
+        """End without a trace."""
+        if self._ended:
+            return
+        try:
+            self._writer.run("ROLLBACK TO joined" if self._joined else "ROLLBACK")
+        except ConnectionLostError:
+            self._backend.discard_writer()  # the server rolls back when a connection ends
+        finally:
+            self._end()
+
+    def _end(self) -> None:
+        if not self._ended:
+            self._ended = True
+            self._link = ClosedLink()
+            self._backend.release()
+
+
+class PostgresBackend:
+    """A ledger backend on one schema of a Postgres database.
+
+    Args:
+        target: the database and its schema, which must be at head.
+        read_only: refuse writes.
+        timeout_s: for connecting, for a statement, and for a transaction that idles.
+    """
+
+    name = "postgresql"
+    requires_network = True
+    capabilities = BackendCapabilities(
+        supports_transactions=True, supports_ordering=True, supports_append_only=True, supports_snapshots=True
+    )
+
+    def __init__(self, target: Target, *, read_only: bool = False, timeout_s: float = 30.0) -> None:
+        self._schema = target.schema
+        self._pooler = target.pooler
+        self._timeout_ms = int(timeout_s * 1000)
+        self._read_only = read_only
+        self._engine = postgres_engine(target, timeout_s=timeout_s)
+        self.statements = Statements(self._engine.dialect, target.schema)
+        lock = sa.select(
+            sa.func.set_config("synchronous_commit", "on", True), JournalHead.position, JournalHead.revision
+        ).with_for_update(key_share=True, of=JournalHead)
+        self._lock_head = self._literal(lock)
+        self._begin_read = (
+            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; " + self._literal(sa.select(JournalHead.position))
+        )
+        self.move_head = self.statements.text(
+            sa.update(JournalHead).values(
+                position=sa.bindparam(None, type_=sa.BigInteger()),
+                revision=sa.bindparam(None, type_=sa.BigInteger()),
+                root=sa.bindparam(None, type_=sa.LargeBinary()),
+            )
+        )
+        self._types: dict[Relation[Any], list[str]] = {}
+        self._lock = threading.Lock()
+        self._writer: sa.PoolProxiedConnection | None = None
+        self._closed = False
+        self._open()
+
+    def _literal(self, statement: Any) -> str:
+        """SQL without parameters, so that it can share a round trip with BEGIN."""
+        return str(
+            statement.compile(
+                dialect=self._engine.dialect,
+                schema_translate_map={None: self._schema},
+                compile_kwargs={"literal_binds": True},
+                render_schema_translate=True,
+            )
+        )
+
+    def _open(self) -> None:
+        try:
+            with self._engine.connect() as connection:
+                check_schema(connection, schema=self._schema)
+                self._store_id = read_store_id(connection, schema=self._schema)
+                _check_durability(connection)
+        except (sa.exc.DBAPIError, psycopg.Error) as exc:
+            self._engine.dispose()
+            fault = postgres_fault(exc)
+            if isinstance(fault, ConnectionLostError):
+                raise UnavailableError("the Postgres server cannot be reached; check host, port and that it runs") from exc
+            raise fault from exc
+        except BaseException:
+            self._engine.dispose()
+            raise
+
+    def types(self, relation: Relation[Any]) -> list[str]:
+        """The column types of a relation, for COPY."""
+        if relation not in self._types:
+            self._types[relation] = self.statements.column_types(relation)
+        return self._types[relation]
+
+    def store_id(self) -> str:
+        """The identity the store was given when it was made."""
+        return self._store_id
+
+    def snapshot(self) -> PostgresSnapshot:
+        """A view of the last committed state; a connection that died in the pool is replaced once."""
+        try:
+            return PostgresSnapshot(self._pooled(), self.statements, self._begin_read)
+        except ConnectionLostError:
+            self._engine.dispose()
+            return PostgresSnapshot(self._pooled(), self.statements, self._begin_read)
+
+    def _pooled(self) -> sa.PoolProxiedConnection:
+        if self._closed:
+            raise StoreClosedError
+        try:
+            return self._engine.raw_connection()
+        except (sa.exc.SQLAlchemyError, psycopg.Error) as exc:
+            raise postgres_fault(exc) from exc
+
+    def transaction(self, timeout_s: float) -> PostgresTransaction:
+        """Wait for the writer lock of this process, then for the head row."""
+        if self._read_only:
+            raise ReadOnlyError("the store is open for reading only; connect without read_only")
+        deadline = time.monotonic() + timeout_s
+        if not self._lock.acquire(timeout=timeout_s):
+            raise StoreBusyError
+        try:
+            return self._begin(deadline)
+        except BaseException:
+            self.discard_writer()
+            self._lock.release()
+            raise
+
+    def _begin(self, deadline: float) -> PostgresTransaction:
+        """Begin on the writing connection; one that died while it idled is replaced, for nothing was sent yet."""
+        fresh = self._writer is None
+        link = self._writing_link()
+        left_ms = max(1, int((deadline - time.monotonic()) * 1000))
+        # The session's own lock_timeout is the whole limit; it is narrowed only after waiting here for long.
+        narrow = self._pooler or left_ms < self._timeout_ms // 2
+        begin = f"{_BEGIN}; {f'SET LOCAL lock_timeout = {left_ms}; ' if narrow else ''}{self._lock_head}"
+        try:
+            return PostgresTransaction(self, link, begin)
+        except ConnectionLostError:
+            if fresh:
+                raise
+            self.discard_writer()
+            return PostgresTransaction(self, self._writing_link(), begin)
+
+    def _writing_link(self) -> PostgresLink:
+        if self._writer is None:
+            self._writer = self._pooled()
+        return PostgresLink(_driver(self._writer))
+
+    def join(self, connection: Any, timeout_s: float) -> PostgresTransaction:
+        """Begin inside a transaction of a SQLAlchemy connection to the same database."""
+        if not isinstance(connection, sa.Connection) or connection.dialect.driver != "psycopg":
+            raise InvalidInputError("connection must be a sqlalchemy Connection of psycopg to this store's database")
+        if not connection.in_transaction():
+            connection.begin()
+        try:
+            identity = read_store_id(connection, schema=self._schema)
+        except sa.exc.DBAPIError as exc:
+            raise postgres_fault(exc) from exc
+        if identity != self._store_id:
+            raise InvalidInputError("the connection leads to another store")
+        if not self._lock.acquire(timeout=timeout_s):
+            raise StoreBusyError
+        try:
+            link = PostgresLink(_driver(connection.connection))
+            return PostgresTransaction(self, link, self._lock_head, joined=True)
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def release(self) -> None:
+        """Let the next writer of this process in."""
+        self._lock.release()
+
+    def discard_writer(self) -> None:
+        """Close the writing connection; the next unit opens a new one."""
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            writer.invalidate()
+
+    def diagnose(self) -> Diagnosis:
+        """Server version and settings, missing guards, and whether the role is more than it should be."""
+        with self._engine.connect() as connection:
+            missing = missing_guards(connection, schema=self._schema)
+            version = connection.exec_driver_sql("SHOW server_version").scalar()
+            checksums = connection.exec_driver_sql("SHOW data_checksums").scalar()
+            owner = connection.exec_driver_sql(
+                "SELECT pg_has_role(nspowner, 'USAGE') FROM pg_namespace WHERE nspname = %s", (self._schema,)
+            ).scalar()
+        problems = [f"the guard {name} is missing; run `charter upgrade` and then `charter verify`" for name in missing]
+        facts: dict[str, str | int | bool] = {
+            "server_version": str(version),
+            "data_checksums": checksums == "on",
+            "runs_as_owner": bool(owner),
+            "schema": str(self._schema),
+        }
+        return Diagnosis(tuple(problems), facts)
+
+    def close(self) -> None:
+        """Give back every connection."""
+        if not self._closed:
+            self._closed = True
+            self.discard_writer()
+            self._engine.dispose()
+
+
+def _driver(pooled: Any) -> psycopg.Connection[Any]:
+    """The psycopg connection behind one of the pool."""
+    driver = pooled.driver_connection
+    if not isinstance(driver, psycopg.Connection):
+        raise StoreClosedError
+    return driver
+
+
+def _check_durability(connection: sa.Connection) -> None:
+    """Refuse a server whose settings are weaker than what the package promises (RELIABILITY P6)."""
+    if connection.exec_driver_sql("SHOW fsync").scalar() != "on":
+        raise UnavailableError("the server runs with fsync=off, so a commit is not durable; set fsync=on")

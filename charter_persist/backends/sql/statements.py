@@ -1,0 +1,139 @@
+"""The SQL of every relation, made by SQLAlchemy from the mapped classes, compiled once and kept as text.
+
+Statements are then run on the driver's own cursor with positional parameters: no ORM object and no compilation ever
+appears on a hot path, and no SQL is put together from strings. Source: DESIGN 5.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from functools import cache
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from charter_persist.backends.contract import Relation
+from charter_persist.backends.sql.tables import Base
+from charter_persist.backends.sql.tables.base import INT64
+
+
+class ScanShape(NamedTuple):
+    """What the text of a scan depends on; the values are bound later."""
+
+    order: tuple[str, ...]
+    prefix: int
+    after: bool
+    start: bool
+    stop: bool
+    reverse: bool
+
+
+class Statements:
+    """SQL text by relation for one dialect and schema. Parameters are positional, in the order documented here."""
+
+    def __init__(self, dialect: sa.Dialect, schema: str | None) -> None:
+        self._dialect = dialect
+        self._translation = {None: schema} if schema else None
+        self.get: Callable[[Relation[Any]], str] = cache(self._get)
+        self.get_any: Callable[[Relation[Any]], str] = cache(self._get_any)
+        self.scan: Callable[[Relation[Any], ScanShape], str] = cache(self._scan)
+        self.insert: Callable[[Relation[Any]], str] = cache(self._insert)
+        self.upsert: Callable[[Relation[Any]], str] = cache(self._upsert)
+        self.delete: Callable[[Relation[Any]], str] = cache(self._delete)
+        self.copy: Callable[[Relation[Any]], str] = cache(self._copy)
+
+    def text(self, statement: Any) -> str:
+        """Compile any statement to the text the driver takes."""
+        compiled = statement.compile(
+            dialect=self._dialect,
+            schema_translate_map=self._translation,
+            compile_kwargs={"render_postcompile": True},
+            render_schema_translate=self._translation is not None,
+        )
+        return str(compiled)
+
+    def _get(self, relation: Relation[Any]) -> str:
+        """Parameters: the key."""
+        table, columns = _table(relation)
+        return self.text(sa.select(*columns).where(*[table.c[name] == _slot(table.c[name]) for name in relation.key]))
+
+    def _get_any(self, relation: Relation[Any]) -> str:
+        """Parameter: an array of keys. Postgres only, keys of one column."""
+        table, columns = _table(relation)
+        column = table.c[relation.key[0]]
+        slot = sa.bindparam(None, type_=postgresql.ARRAY(_raw(column)))
+        return self.text(sa.select(*columns).where(column == sa.any_(slot)))
+
+    def _scan(self, relation: Relation[Any], shape: ScanShape) -> str:
+        """Parameters: prefix, then after, start and stop where given, then the limit."""
+        table, columns = _table(relation)
+        order = [table.c[name] for name in shape.order]
+        rest = order[shape.prefix :]
+        where = [column == _slot(column) for column in order[: shape.prefix]]
+        if shape.after:
+            where.append(_compare(operator.lt if shape.reverse else operator.gt, rest))
+        if shape.start:
+            where.append(_compare(operator.ge, rest))
+        if shape.stop:
+            where.append(_compare(operator.lt, rest))
+        by = [column.desc() if shape.reverse else column.asc() for column in rest]
+        limit = sa.bindparam(None, type_=INT64)
+        query = sa.select(*columns).where(*where).order_by(*by).limit(limit).offset(sa.literal_column("0"))
+        return self.text(query)
+
+    def _insert(self, relation: Relation[Any]) -> str:
+        """Parameters: the row."""
+        table, columns = _table(relation)
+        return self.text(sa.insert(table).values({c: _slot(c) for c in columns}))
+
+    def _upsert(self, relation: Relation[Any]) -> str:
+        """Parameters: the row."""
+        table, columns = _table(relation)
+        dialect = sqlite if self._dialect.name == "sqlite" else postgresql
+        insert = dialect.insert(table).values({c: _slot(c) for c in columns})
+        rest = {c.name: insert.excluded[c.name] for c in columns if c.name not in relation.key}
+        return self.text(insert.on_conflict_do_update(index_elements=list(relation.key), set_=rest))
+
+    def _delete(self, relation: Relation[Any]) -> str:
+        """Parameters: the key."""
+        table, _ = _table(relation)
+        return self.text(sa.delete(table).where(*[table.c[name] == _slot(table.c[name]) for name in relation.key]))
+
+    def _copy(self, relation: Relation[Any]) -> str:
+        """COPY of whole rows, Postgres only; names come from the mapped classes and are quoted by the dialect."""
+        table, columns = _table(relation)
+        quote = self._dialect.identifier_preparer.quote
+        schema = (self._translation or {}).get(None)
+        name = f"{quote(schema)}.{quote(table.name)}" if schema else quote(table.name)
+        return f"COPY {name} ({', '.join(quote(c.name) for c in columns)}) FROM STDIN (FORMAT BINARY)"
+
+    def column_types(self, relation: Relation[Any]) -> list[str]:
+        """The database types of a relation's columns, as COPY in binary needs them."""
+        _, columns = _table(relation)
+        return [_raw(c).compile(dialect=self._dialect).partition(" ")[0].lower() for c in columns]
+
+
+def _table(relation: Relation[Any]) -> tuple[sa.Table, list[sa.Column[Any]]]:
+    """The mapped table of a relation and its columns in the order of the row."""
+    table = Base.metadata.tables[relation.name]
+    return table, [table.c[name] for name in relation.row._fields]
+
+
+def _raw(column: sa.ColumnElement[Any]) -> sa.types.TypeEngine[Any]:
+    """The driver-level type: rows carry raw bytes where the mapped class shows hex."""
+    kind: sa.types.TypeEngine[Any] = column.type
+    return kind.impl_instance if isinstance(kind, sa.TypeDecorator) else kind
+
+
+def _slot(column: sa.ColumnElement[Any]) -> sa.BindParameter[Any]:
+    """A parameter of the column's raw type."""
+    return sa.bindparam(None, type_=_raw(column))
+
+
+def _compare(compare: Callable[[Any, Any], Any], columns: list[sa.Column[Any]]) -> Any:
+    """A plain comparison for one column, which every planner knows, and a row comparison for several."""
+    if len(columns) == 1:
+        return compare(columns[0], _slot(columns[0]))
+    return compare(sa.tuple_(*columns), sa.tuple_(*[_slot(column) for column in columns]))

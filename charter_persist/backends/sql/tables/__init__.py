@@ -1,0 +1,27 @@
+"""The ORM-mapped classes: one source for the schema, the statements and people who query with SQLAlchemy."""
+
+from charter_persist.backends.sql.tables.audit import AuditEvent
+from charter_persist.backends.sql.tables.base import Base
+from charter_persist.backends.sql.tables.journal import Journal, JournalHead, JournalTile, Operation, StoreIdentity
+from charter_persist.backends.sql.tables.metadata import MetadataLog
+from charter_persist.backends.sql.tables.object import Object
+from charter_persist.backends.sql.tables.ref import Ref, RefLog
+from charter_persist.backends.sql.tables.session import Session, SessionCandidate, SessionLog, SessionStance
+
+__all__ = [
+    "AuditEvent",
+    "Base",
+    "Journal",
+    "JournalHead",
+    "JournalTile",
+    "MetadataLog",
+    "Object",
+    "Operation",
+    "Ref",
+    "RefLog",
+    "Session",
+    "SessionCandidate",
+    "SessionLog",
+    "SessionStance",
+    "StoreIdentity",
+]

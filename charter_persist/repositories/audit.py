@@ -1,0 +1,199 @@
+"""The audit log: append-only, in one total order, replayable against the journal.
+
+Cost of `append`: one look-up of the event id, two rows.
+
+Source: STO-3.3, GOV-9, NEIGHBOURS 2.3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import datetime
+from itertools import islice
+from typing import Any
+
+from charter_persist.backends.contract import AUDIT, JOURNAL, AuditRow
+from charter_persist.errors import AlreadyExistsError, IntegrityError, InvalidInputError
+from charter_persist.journal.entry import commitment
+from charter_persist.model.canonical import canonical_bytes, load_canonical
+from charter_persist.model.records import AuditEvent, Page, full_context
+from charter_persist.model.text import check_event_type, check_scope, check_text
+from charter_persist.model.time import from_micros, to_micros
+from charter_persist.repositories.base import ReadContext, WriteContext, page_size
+from charter_persist.repositories.cursors import decode_position, encode_position
+
+
+class AuditReader:
+    """Reads of audit events, always in the order they were appended."""
+
+    def __init__(self, context: ReadContext) -> None:
+        self._context = context
+
+    def get(self, event_id: str) -> AuditEvent | None:
+        """Return the event of that id, or None."""
+        row = self._context.reader.get(AUDIT, (check_text(event_id, field="event_id"),))
+        return None if row is None else _event(row)
+
+    def iter(
+        self,
+        *,
+        scope: str | None = None,
+        event_type: str | None = None,
+        subject: tuple[str, str] | None = None,
+        after: int = 0,
+        reverse: bool = False,
+    ) -> Iterator[AuditEvent]:
+        """Yield events in their order, lazily and in constant memory; every filter that is given must fit.
+
+        Args:
+            scope: ``GLOBAL`` or ``AREA:<id>``.
+            event_type: such as ``AREA_CREATED``.
+            subject: object type and object id.
+            after: only events behind this journal position; with ``reverse`` only those before it, 0 for all.
+            reverse: newest first.
+
+        Raises:
+            InvalidInputError: a filter does not follow its grammar, or ``after`` is negative.
+
+        Spec: STO-3.3
+        """
+        if after < 0:
+            raise InvalidInputError(f"after must be a position, 0 or more; got {after}")
+        # The first filter in this order chooses the index, the others are checked row by row.
+        if subject is not None:
+            prefix: tuple[str, ...] = (
+                check_text(subject[0], field="subject type"),
+                check_text(subject[1], field="subject id"),
+            )
+            order: tuple[str, ...] = ("subject_type", "subject_id", "position")
+        elif scope is not None:
+            prefix, order = (check_scope(scope),), ("scope", "position")
+        elif event_type is not None:
+            prefix, order = (check_event_type(event_type),), ("event_type", "position")
+        else:
+            prefix, order = (), ("position",)
+        bound = None if reverse and after == 0 else (after,)
+        for row in self._context.reader.scan(AUDIT, order, prefix=prefix, after=bound, reverse=reverse):
+            if scope in (None, row.scope) and event_type in (None, row.event_type):
+                yield _event(row)
+
+    def list(self, *, limit: int = 100, cursor: str | None = None, **filters: Any) -> Page[AuditEvent]:
+        """Return one page of events; filters as for `iter`.
+
+        Args:
+            limit: 1 to ``page_items_max``.
+            cursor: of the page before; None for the first page.
+            **filters: ``scope``, ``event_type``, ``subject``, ``reverse``.
+
+        Raises:
+            LimitExceededError: the page is too large.
+            InvalidInputError: limit, cursor or a filter are not valid.
+        """
+        size = page_size(limit, self._context.options)
+        events = list(islice(self.iter(after=decode_position(cursor), **filters), size + 1))
+        more = encode_position(events[size - 1].position) if len(events) > size else None
+        return Page(tuple(events[:size]), more, self._context.revision())
+
+    def replay(self, *, after: int = 0) -> Iterator[AuditEvent]:
+        """Yield every event in order, each verified against its journal entry, with none left out.
+
+        Args:
+            after: only events behind this journal position.
+
+        Raises:
+            IntegrityError: an event was changed, removed or added outside the journal.
+
+        Spec: STO-3.3, STO-5.3
+        """
+        rows = self._context.reader.scan(AUDIT, ("position",), after=(after,))
+        entries = self._context.reader.scan(JOURNAL, ("position",), after=(after,))
+        for entry in entries:
+            if entry.store != "audit":
+                continue
+            row = next(rows, None)
+            if row is None or row.position != entry.position:
+                raise IntegrityError(f"the audit event at position {entry.position} is missing", position=entry.position)
+            if commitment(b"", row.data) != entry.commitment:
+                raise IntegrityError(f"the audit event at position {row.position} was changed", position=row.position)
+            yield _event(row)
+        extra = next(rows, None)
+        if extra is not None:
+            raise IntegrityError(f"the audit event at position {extra.position} has no journal entry")
+
+
+class AuditRepository(AuditReader):
+    """The audit log of a unit of work."""
+
+    _context: WriteContext
+
+    def __init__(self, context: WriteContext) -> None:
+        super().__init__(context)
+
+    def append(
+        self,
+        event_type: str,
+        *,
+        scope: str,
+        subject: tuple[str, str],
+        actor: str | None = None,
+        details: Any = None,
+        context: Mapping[str, str | None] | None = None,
+        event_id: str | None = None,
+        occurred_at: datetime | None = None,
+    ) -> AuditEvent:
+        """Append one event. It is ordered behind all others, and is never changed or removed.
+
+        Args:
+            event_type: a word such as ``AREA_CREATED``.
+            scope: ``GLOBAL`` or ``AREA:<id>``.
+            subject: object type and object id.
+            actor: who did it, informational.
+            details: any JSON value of at most ``audit_details_bytes_max`` bytes.
+            context: ``authority_resolution_id``, ``scope_resolution_id``, ``session_id``, where known.
+            event_id: unique in the store; a new one by default.
+            occurred_at: aware time; that of the unit by default. Order never comes from it.
+
+        Returns:
+            The event with its position.
+
+        Raises:
+            AlreadyExistsError: there is an event of that id.
+            LimitExceededError: the details are too large.
+            NotCanonicalError: the details have no canonical form.
+            InvalidInputError: another field does not follow its grammar.
+
+        Spec: STO-3.3, GOV-9
+        """
+        work = self._context
+        canonical_bytes(details, options=work.options, limit="audit_details_bytes_max")
+        moment = from_micros(work.now) if occurred_at is None else occurred_at
+        identity = work.sources.new_id() if event_id is None else event_id
+        event = AuditEvent(
+            0, identity, event_type, from_micros(to_micros(moment)), actor, scope, subject, full_context(context), details
+        ).checked()
+        if work.reader.get(AUDIT, (identity,)) is not None:
+            raise AlreadyExistsError(f"there is an audit event {identity} already", event_id=identity)
+        data = canonical_bytes(event.to_json())
+        position = work.record_value("audit", f"{scope}/{identity}", "append", data)
+        work.write.put(AUDIT, _row(position, event, data), size=len(data))
+        return replace(event, position=position)
+
+
+def _row(position: int, event: AuditEvent, data: bytes) -> AuditRow:
+    return AuditRow(
+        position,
+        event.event_id,
+        event.event_type,
+        to_micros(event.occurred_at),
+        event.actor,
+        event.scope,
+        event.subject[0],
+        event.subject[1],
+        canonical_bytes(dict(event.context)).decode(),
+        data,
+    )
+
+
+def _event(row: AuditRow) -> AuditEvent:
+    return AuditEvent.from_json(row.position, load_canonical(row.data))

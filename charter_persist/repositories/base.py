@@ -1,0 +1,119 @@
+"""What every repository works with: a reader in a view; a write set, the journal and the unit's data in a unit of work.
+
+Source: DESIGN 1.1 to 1.3.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from charter_persist.backends.contract import Reader
+from charter_persist.errors import CharterError, InvalidInputError, LimitExceededError, StoreClosedError, TimedOutError
+from charter_persist.journal.entry import commitment
+from charter_persist.journal.ledger import JournalWriter
+from charter_persist.model.limits import Options
+from charter_persist.model.time import to_micros
+from charter_persist.repositories.write_set import WriteSet
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Time, identifiers and nonces are data: given the same ones, any two ledger backends end with the same root.
+
+    Attributes:
+        clock: the time now, an aware datetime.
+        new_id: a new identifier.
+        nonce: 16 bytes nobody can guess.
+        options: limits.
+    """
+
+    clock: Callable[[], datetime]
+    new_id: Callable[[], str]
+    nonce: Callable[[], bytes]
+    options: Options
+
+
+class ReadContext:
+    """What a repository needs to read."""
+
+    def __init__(self, reader: Reader, options: Options, revision: Callable[[], int]) -> None:
+        self.reader: Reader = reader
+        self.options = options
+        self.revision = revision
+
+
+class WriteContext(ReadContext):
+    """What a repository needs to write: one for each unit of work."""
+
+    def __init__(self, write: WriteSet, journal: JournalWriter, sources: Sources, deadline: float) -> None:
+        super().__init__(write, sources.options, lambda: journal.revision)
+        self.write = write
+        self.journal = journal
+        self.sources = sources
+        self.before_end: list[Callable[[], None]] = []
+        self.failed: BaseException | None = None
+        self.ended = False
+        self._deadline = deadline
+        self._now: int | None = None
+
+    @property
+    def now(self) -> int:
+        """The time of this unit in microseconds since 1970 UTC; the clock is asked once."""
+        if self._now is None:
+            self._now = to_micros(self.sources.clock())
+        return self._now
+
+    def record(self, store: str, subject: str, operation: str, digest: bytes) -> int:
+        """Append the journal entry of one change and return its position.
+
+        Raises:
+            TimedOutError: the unit exceeded its time limit.
+            StoreClosedError: the unit has ended.
+        """
+        if self.ended:
+            raise StoreClosedError("this unit of work has ended; begin a new one")
+        self.check_time()
+        if self.write.full:
+            self.journal.settle()
+            self.write.flush()
+        return self.journal.append(store, subject, operation, digest, self.now)
+
+    def record_value(self, store: str, subject: str, operation: str, data: bytes, nonce: bytes = b"") -> int:
+        """As `record`, with the commitment to the canonical bytes of a value; no bytes stand for a deletion."""
+        return self.record(store, subject, operation, commitment(nonce, data))
+
+    def check_time(self) -> None:
+        """Raise when the unit's time is over, so that nobody holds the writer lock without end."""
+        if time.monotonic() > self._deadline:
+            raise TimedOutError
+
+    def finish(self) -> None:
+        """Write what repositories held back until now, and grow the tree.
+
+        Raises:
+            CharterError: an earlier call failed half-way, so the unit must not commit.
+            TimedOutError: the unit exceeded its time limit.
+        """
+        if self.failed is not None:
+            raise CharterError("an earlier call of this unit failed half-way; it was rolled back") from self.failed
+        for hook in self.before_end:
+            hook()
+        self.check_time()
+        self.journal.settle()
+
+
+def page_size(limit: int, options: Options) -> int:
+    """Return the size of a page if it is allowed.
+
+    Raises:
+        LimitExceededError: it is beyond ``page_items_max``.
+        InvalidInputError: it is below 1.
+    """
+    if limit < 1:
+        raise InvalidInputError(f"limit must be 1 or more, got {limit}")
+    if limit > options.page_items_max:
+        raise LimitExceededError(limit="page_items_max", maximum=options.page_items_max, actual=limit)
+    return limit

@@ -1,0 +1,349 @@
+"""Deliberations: mutable while open, logged after each change, sealed to an object at their end.
+
+A unit of work logs each session that it changed once, at its end, with the net effect; `snapshot` and `seal` log at
+once. Cost of a change: one look-up of the session and one of its newest log row; at the end of the unit one log row,
+one journal entry and the rows of the projection that changed.
+
+Source: STO-3.5, GOV-3, GOV-4, NEIGHBOURS 2.4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from itertools import islice
+from typing import Any
+
+from charter_persist.backends.contract import (
+    SESSION,
+    SESSION_CANDIDATE,
+    SESSION_LOG,
+    SESSION_STANCE,
+    CandidateRow,
+    SessionLogRow,
+    SessionRow,
+    StanceRow,
+)
+from charter_persist.errors import (
+    AlreadyExistsError,
+    CompactedError,
+    InvalidInputError,
+    NotFoundError,
+    SealedError,
+)
+from charter_persist.model.canonical import canonical_bytes, load_canonical
+from charter_persist.model.digest import Digest
+from charter_persist.model.records import Page
+from charter_persist.model.session import FINAL_STATES, Candidate, Session, SessionState, Stance, StanceKind
+from charter_persist.model.text import check_text
+from charter_persist.model.time import format_micros
+from charter_persist.repositories.base import ReadContext, WriteContext, page_size
+from charter_persist.repositories.cursors import decode_name, encode_name
+from charter_persist.repositories.objects import ObjectRepository
+
+BY_VERSION = ("session_id", "version")
+
+
+class SessionReader:
+    """Reads of sessions."""
+
+    def __init__(self, context: ReadContext) -> None:
+        self._context = context
+
+    def get(self, session_id: str) -> Session | None:
+        """Return the session of that id as it stands now, or None."""
+        newest = self._logged(check_text(session_id, field="session_id"))
+        return None if newest is None else _session(newest)
+
+    def require(self, session_id: str) -> Session:
+        """Return the session of that id as it stands now.
+
+        Raises:
+            NotFoundError: there is no such session.
+        """
+        session = self.get(session_id)
+        if session is None:
+            raise NotFoundError(f"there is no session {session_id}", session_id=session_id)
+        return session
+
+    def exists(self, session_id: str) -> bool:
+        """Whether there is a session of that id."""
+        return self.get(session_id) is not None
+
+    def sealed_digest(self, session_id: str) -> Digest | None:
+        """Return the digest of the object that a session was sealed to, or None while it is open."""
+        row = self._context.reader.get(SESSION, (check_text(session_id, field="session_id"),))
+        return None if row is None or row.digest is None else Digest(row.digest.hex())
+
+    def iter(self, *, area_id: str | None = None, state: SessionState | str | None = None) -> Iterator[Session]:
+        """Yield sessions as they stand now, by id; by area, state and id where an area is given.
+
+        Args:
+            area_id: only sessions of this area.
+            state: only sessions in this state.
+
+        Raises:
+            InvalidInputError: there is no such state.
+        """
+        wanted = None if state is None else _state(state)
+        if area_id is None:
+            rows = self._context.reader.scan(SESSION, ("session_id",))
+        else:
+            prefix = (area_id,) if wanted is None else (area_id, str(wanted))
+            rows = self._context.reader.scan(SESSION, ("area_id", "state", "session_id"), prefix=prefix)
+        for row in rows:
+            if wanted is None or row.state == wanted:
+                yield self.require(row.session_id)
+
+    def list(self, *, limit: int = 100, cursor: str | None = None) -> Page[Session]:
+        """Return one page of sessions, by id.
+
+        Args:
+            limit: 1 to ``page_items_max``.
+            cursor: of the page before; None for the first page.
+
+        Raises:
+            LimitExceededError: the page is too large.
+            InvalidInputError: limit or cursor are not valid.
+        """
+        size = page_size(limit, self._context.options)
+        after = decode_name(cursor)
+        bound = None if after is None else (after,)
+        rows = list(islice(self._context.reader.scan(SESSION, ("session_id",), after=bound, limit=size + 1), size + 1))
+        more = encode_name(rows[size - 1].session_id) if len(rows) > size else None
+        return Page(tuple(self.require(row.session_id) for row in rows[:size]), more, self._context.revision())
+
+    def history(self, session_id: str) -> Iterator[Session]:
+        """Yield the session as it was after each logged change, oldest first."""
+        name = check_text(session_id, field="session_id")
+        return map(_session, self._context.reader.scan(SESSION_LOG, BY_VERSION, prefix=(name,)))
+
+    def _logged(self, session_id: str) -> SessionLogRow | None:
+        rows = self._context.reader.scan(SESSION_LOG, BY_VERSION, prefix=(session_id,), reverse=True, limit=1)
+        return next(rows, None)
+
+
+class SessionRepository(SessionReader):
+    """Sessions of a unit of work."""
+
+    _context: WriteContext
+
+    def __init__(self, context: WriteContext) -> None:
+        super().__init__(context)
+        self._drafts: dict[str, tuple[Session | None, Session]] = {}  # as logged, as it is now
+        context.before_end.append(self._log_all)
+
+    def get(self, session_id: str) -> Session | None:
+        """Return the session of that id as this unit has it, or None."""
+        draft = self._drafts.get(session_id)
+        return draft[1] if draft else super().get(session_id)
+
+    def create(
+        self,
+        *,
+        area_id: str,
+        problem_statement: str,
+        session_id: str | None = None,
+        authority_resolution_id: str | None = None,
+        scope_resolution_id: str | None = None,
+        constraints: Mapping[str, Any] | None = None,
+        references: Mapping[str, Any] | None = None,
+    ) -> Session:
+        """Open a deliberation in state CREATED.
+
+        Args:
+            area_id: of the area it belongs to.
+            problem_statement: what is to be decided.
+            session_id: unique in the store; a new one by default.
+            authority_resolution_id: of the authority in force, captured for good.
+            scope_resolution_id: of the scope in force, captured for good.
+            constraints: a JSON object.
+            references: a JSON object.
+
+        Raises:
+            AlreadyExistsError: there is a session of that id.
+            InvalidInputError: a field does not follow its grammar.
+            NotCanonicalError: constraints or references have no canonical form.
+        """
+        identity = check_text(
+            self._context.sources.new_id() if session_id is None else session_id, field="session_id"
+        )
+        if self.get(identity) is not None:
+            raise AlreadyExistsError(f"there is a session {identity} already", session_id=identity)
+        session = Session(
+            session_id=identity,
+            area_id=check_text(area_id, field="area_id"),
+            problem_statement=problem_statement,
+            created_at=self._now(),
+            authority_resolution_id=authority_resolution_id,
+            scope_resolution_id=scope_resolution_id,
+            constraints=dict(constraints or {}),
+            references=dict(references or {}),
+        )
+        return self._keep(None, session)
+
+    def add_candidate(
+        self, session_id: str, content: Any, *, rationale: str | None = None, candidate_id: str | None = None
+    ) -> Candidate:
+        """Add a candidate while no stance was recorded.
+
+        Raises:
+            NotFoundError: there is no such session.
+            SealedError: the session has ended.
+            FrozenError: a stance was recorded already (GOV-3).
+            InvalidTransitionError: the session is PAUSED or BLOCKED.
+            InvalidInputError: the session has a candidate of that id.
+        """
+        identity = self._context.sources.new_id() if candidate_id is None else candidate_id
+        candidate = Candidate(identity, content, rationale, self._now())
+        session = self.require(session_id)
+        self._keep(session, session.with_candidate(candidate))
+        return candidate
+
+    def record_stance(self, session_id: str, *, actor_id: str, candidate_id: str, stance: StanceKind | str) -> Stance:
+        """Record what an actor says of a candidate; an earlier stance of the same actor on it is replaced.
+
+        Raises:
+            NotFoundError: there is no such session or candidate.
+            SealedError: the session has ended.
+            InvalidTransitionError: the session is not ACTIVE.
+            InvalidInputError: the stance is not ACCEPT, REJECT or ABSTAIN.
+        """
+        if stance not in StanceKind.__members__:
+            raise InvalidInputError(f"a stance is ACCEPT, REJECT or ABSTAIN, not {stance!r}")
+        recorded = Stance(actor_id, candidate_id, StanceKind(stance), self._now())
+        session = self.require(session_id)
+        self._keep(session, session.with_stance(recorded))
+        return recorded
+
+    def set_state(self, session_id: str, state: SessionState | str) -> Session:
+        """Move an open session to another open state.
+
+        Raises:
+            NotFoundError: there is no such session.
+            SealedError: the session has ended.
+            InvalidTransitionError: the present state does not lead there.
+            InvalidInputError: the state is a final one: use `seal`.
+        """
+        wanted = _state(state)
+        if wanted in FINAL_STATES:
+            raise InvalidInputError(f"{wanted} ends a session; use seal")
+        session = self.require(session_id)
+        return self._keep(session, session.moved_to(wanted, self._now()))
+
+    def snapshot(self, session_id: str) -> int:
+        """Return the version of the session as it stands now, to which `rollback` can come back.
+
+        Raises:
+            NotFoundError: there is no such session.
+        """
+        self._log(session_id)
+        return self.require(session_id).version
+
+    def rollback(self, session_id: str, *, to: int) -> Session:
+        """Bring state, candidates and stances of an open session back to an earlier version, as a new version.
+
+        Args:
+            session_id: of an open session.
+            to: a version that `snapshot` returned.
+
+        Raises:
+            NotFoundError: there is no such session or version.
+            SealedError: the session has ended.
+        """
+        self._log(session_id)
+        session = self.require(session_id)
+        if session.sealed:
+            raise SealedError(f"session {session_id} is {session.state} and sealed; start a new one")
+        row = next(self._context.reader.scan(SESSION_LOG, BY_VERSION, prefix=(session_id,), start=(to,), limit=1), None)
+        if row is None:
+            raise NotFoundError(f"session {session_id} has no version {to}", session_id=session_id)
+        if row.version != to:
+            raise CompactedError(f"version {to} of session {session_id} is not kept", oldest=row.version)
+        return self._keep(session, replace(_session(row), version=session.version))
+
+    def seal(self, session_id: str, state: SessionState | str, *, accepted: Iterable[str] = ()) -> Digest:
+        """End a session for good and store it as an object of type ``session``.
+
+        Args:
+            session_id: of an open session.
+            state: ACCEPTED or CLOSED.
+            accepted: ids of the accepted candidates; only for ACCEPTED.
+
+        Returns:
+            The digest of the object.
+
+        Raises:
+            NotFoundError: there is no such session or candidate.
+            SealedError: the session has ended already.
+            InvalidTransitionError: the present state does not lead there.
+            InvalidInputError: the state is not a final one.
+
+        Spec: STO-3.5
+        """
+        session = self.require(session_id)
+        ended = session.with_outcome(_state(state), tuple(accepted), self._now())
+        self._keep(session, ended)
+        digest = ObjectRepository(self._context).put("session", replace(ended, version=0).to_json())
+        self._log(session_id, sealed=bytes.fromhex(digest))
+        return digest
+
+    def _now(self) -> str:
+        return format_micros(self._context.now)
+
+    def _keep(self, before: Session | None, session: Session) -> Session:
+        """Remember a change until the unit ends; checks its form now, while it can still be refused."""
+        canonical_bytes(session.to_json(), options=self._context.options)
+        first = self._drafts[session.session_id][0] if session.session_id in self._drafts else before
+        self._drafts[session.session_id] = (first, session)
+        return session
+
+    def _log_all(self) -> None:
+        for session_id in list(self._drafts):
+            self._log(session_id)
+
+    def _log(self, session_id: str, *, sealed: bytes | None = None) -> None:
+        """Write the draft of a session, if there is one, to the log and the projection."""
+        draft = self._drafts.pop(session_id, None)
+        if draft is None:
+            return
+        before, session = draft
+        work = self._context
+        session = replace(session, version=(before.version if before else 0) + 1)
+        data = canonical_bytes(session.to_json(), options=work.options)
+        nonce = work.sources.nonce()
+        operation = "create" if before is None else "seal" if session.sealed else "update"
+        position = work.record_value("session", session_id, operation, data, nonce)
+        log = SessionLogRow(position, session_id, session.version, work.journal.revision, nonce, data)
+        work.write.put(SESSION_LOG, log, size=len(data))
+        row = SessionRow(session_id, session.area_id, str(session.state), session.version, sealed, position)
+        work.write.put(SESSION, row)
+        self._project(before, session)
+
+    def _project(self, before: Session | None, session: Session) -> None:
+        """Write the candidates and stances that differ."""
+        write = self._context.write
+        name = session.session_id
+        old_candidates = before.candidates if before else {}
+        for ordinal, (candidate_id, candidate) in enumerate(session.candidates.items(), 1):
+            if old_candidates.get(candidate_id) != candidate:
+                row = CandidateRow(name, candidate_id, ordinal, canonical_bytes(candidate.to_json()))
+                write.put(SESSION_CANDIDATE, row, size=len(row.data))
+        for candidate_id in old_candidates.keys() - session.candidates.keys():
+            write.delete(SESSION_CANDIDATE, (name, candidate_id))
+        old_stances = before.stances if before else {}
+        for key, stance in session.stances.items():
+            if old_stances.get(key) != stance:
+                write.put(SESSION_STANCE, StanceRow(name, *key, str(stance.type), canonical_bytes(stance.to_json())))
+        for key in old_stances.keys() - session.stances.keys():
+            write.delete(SESSION_STANCE, (name, *key))
+
+
+def _state(state: SessionState | str) -> SessionState:
+    if state not in SessionState.__members__:
+        raise InvalidInputError(f"a session has no state {state!r}; there are {', '.join(SessionState)}")
+    return SessionState(state)
+
+
+def _session(row: SessionLogRow) -> Session:
+    return Session.from_json(load_canonical(row.data))

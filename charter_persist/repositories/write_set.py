@@ -1,0 +1,91 @@
+"""The changes of one unit of work, and reads that see them before they are written.
+
+Every repository reads and writes through this. Rows wait here until the unit ends, so a small unit costs its backend
+one `commit`, and a failed one costs it nothing. A large unit is passed on in parts inside the same transaction, so
+memory stays constant.
+
+Imports ``backends.contract`` only. Source: STO-5, DESIGN 1.3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from charter_persist.backends.contract import Changes, Key, Relation, Row, Transaction
+
+ROWS_MAX: Final = 4_000
+BYTES_MAX: Final = 8 * 1024 * 1024
+
+
+class WriteSet:
+    """Buffered changes over an open transaction."""
+
+    __slots__ = ("_bytes", "_rows", "changes", "transaction", "written")
+
+    def __init__(self, transaction: Transaction) -> None:
+        self.transaction = transaction
+        self.changes: dict[Relation[Any], dict[Key, Any]] = {}
+        self.written = False
+        self._rows = 0
+        self._bytes = 0
+
+    @property
+    def full(self) -> bool:
+        """True when it is time to pass the changes on."""
+        return self._rows >= ROWS_MAX or self._bytes >= BYTES_MAX
+
+    @property
+    def dirty(self) -> bool:
+        """True when anything was changed since the beginning."""
+        return self.written or bool(self.changes)
+
+    def put(self, relation: Relation[Row], row: Row, *, size: int = 0) -> None:
+        """Write a row; ``size`` bytes of payload count towards the limit of the buffer."""
+        self._change(relation, relation.key_of(row), row)
+        self._bytes += size
+
+    def delete(self, relation: Relation[Any], key: Key) -> None:
+        """Remove the row of that key."""
+        self._change(relation, key, None)
+
+    def _change(self, relation: Relation[Any], key: Key, row: Any) -> None:
+        rows = self.changes.get(relation)
+        if rows is None:
+            rows = self.changes[relation] = {}
+        rows[key] = row
+        self._rows += 1
+
+    def flush(self) -> None:
+        """Pass the buffered changes to the transaction."""
+        if self.changes:
+            self.transaction.apply(self.take())
+            self.written = True
+
+    def take(self) -> Changes:
+        """Hand over the buffered changes and begin anew."""
+        changes, self.changes = self.changes, {}
+        self._rows = self._bytes = 0
+        return changes
+
+    def get(self, relation: Relation[Row], key: Key) -> Row | None:
+        """As `Reader.get`, with the changes of this unit."""
+        rows = self.changes.get(relation)
+        if rows is not None and key in rows:
+            row: Row | None = rows[key]
+            return row
+        return self.transaction.get(relation, key)
+
+    def get_many(self, relation: Relation[Row], keys: Sequence[Key]) -> list[Row]:
+        """As `Reader.get_many`, with the changes of this unit."""
+        rows = self.changes.get(relation)
+        if not rows:
+            return self.transaction.get_many(relation, keys)
+        here = [rows[key] for key in keys if rows.get(key) is not None]
+        return here + self.transaction.get_many(relation, [key for key in keys if key not in rows])
+
+    def scan(self, relation: Relation[Row], order: tuple[str, ...], **bounds: Any) -> Iterator[Row]:
+        """As `Reader.scan`, with the changes of this unit, which are passed on first where there are any."""
+        if relation in self.changes:
+            self.flush()
+        return self.transaction.scan(relation, order, **bounds)
