@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Generic, Protocol, TypeVar, overload
 
-from charter_persist.backends.contract import OperationRow, Snapshot, Transaction
+from charter_persist.backends.contract import OperationRow, Reader, Snapshot, Transaction
 from charter_persist.errors import StoreClosedError
 from charter_persist.journal.ledger import JournalReader, JournalWriter, Ledger
 from charter_persist.journal.tree import Tree, root_of_edge
@@ -100,6 +100,7 @@ class ReadView:
 
     def __init__(self, snapshot: Snapshot, options: Options) -> None:
         self._snapshot = snapshot
+        self.reader: Reader = snapshot
         self._context = ReadContext(snapshot, options, lambda: self.revision)
         self.journal = JournalReader(snapshot)
 
@@ -116,7 +117,9 @@ class ReadView:
     def __enter__(self) -> ReadView:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
 
@@ -263,7 +266,9 @@ class OpenUnit:
         self._unit = self._commit.unit(self._timeout_s)
         return self._unit
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         commit, unit = self._commit, self._unit
         if commit is None or unit is None:
             return
@@ -296,4 +301,3 @@ def operation_receipt(row: OperationRow) -> Receipt | None:
     if row.revision is None or row.first_position is None or row.size is None or row.root is None:
         return None
     return Receipt(row.revision, row.first_position, row.size, (row.root,))
-

@@ -1,0 +1,1 @@
+"""What a backend must offer, and the backends themselves; only `store` imports them."""

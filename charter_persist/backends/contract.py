@@ -29,7 +29,7 @@ class BackendCapabilities:
 
 @dataclass(frozen=True, eq=False)
 class Relation(Generic[Row]):
-    """A table as everyone above the backends sees it.
+    """A table, or some columns of one, as everyone above the backends sees it.
 
     Attributes:
         name: its name, the same in every backend.
@@ -175,7 +175,18 @@ class SessionLogRow(NamedTuple):
 
 
 class JournalRow(NamedTuple):
-    """One journal entry; ``recorded_at`` is microseconds since 1970 UTC."""
+    """One change, as the journal records it.
+
+    Attributes:
+        position: place in the journal: 1, 2, 3, … without a gap, in commit order.
+        revision: number of the unit of work that made the change, from 1.
+        store: name of the store that was changed.
+        subject: what was changed in it.
+        operation: what was done to it.
+        commitment: to the new value, 32 bytes.
+        recorded_at: time of the unit, in microseconds since 1970-01-01T00:00:00Z.
+        leaf: hash of all of these, 32 bytes: the leaf of the Merkle tree.
+    """
 
     position: int
     revision: int
@@ -184,6 +195,7 @@ class JournalRow(NamedTuple):
     operation: str
     commitment: bytes
     recorded_at: int
+    leaf: bytes
 
 
 class TileRow(NamedTuple):
@@ -191,7 +203,16 @@ class TileRow(NamedTuple):
 
     level: int
     tile: int
+    root: bytes
     nodes: bytes
+
+
+class TileRootRow(NamedTuple):
+    """The root of a complete tile, read without its nodes."""
+
+    level: int
+    tile: int
+    root: bytes
 
 
 class OperationRow(NamedTuple):
@@ -222,7 +243,9 @@ AUDIT = Relation(
     ),
     payload="data",
 )
-METADATA_LOG = Relation("metadata_log", MetadataRow, ("position",), (("position",), ("key", "position")), payload="value")
+METADATA_LOG = Relation(
+    "metadata_log", MetadataRow, ("position",), (("position",), ("key", "position")), payload="value"
+)
 SESSION = Relation(
     "session", SessionRow, ("session_id",), (("session_id",), ("area_id", "state", "session_id")), mutable=True
 )
@@ -244,7 +267,8 @@ SESSION_LOG = Relation(
     "session_log", SessionLogRow, ("position",), (("position",), ("session_id", "version")), payload="data"
 )
 JOURNAL = Relation("journal", JournalRow, ("position",), (("position",),))
-JOURNAL_TILE = Relation("journal_tile", TileRow, ("level", "tile"), (("level", "tile"),))
+JOURNAL_TILE = Relation("journal_tile", TileRow, ("level", "tile"), (("level", "tile"),), payload="nodes")
+JOURNAL_TILE_ROOT = Relation("journal_tile", TileRootRow, ("level", "tile"), (("level", "tile"),))
 OPERATION = Relation("operation", OperationRow, ("operation_id",), (("operation_id",),))
 
 RELATIONS: tuple[Relation[Any], ...] = (
@@ -261,6 +285,8 @@ RELATIONS: tuple[Relation[Any], ...] = (
     JOURNAL_TILE,
     OPERATION,
 )
+
+# `JOURNAL_TILE_ROOT` is a narrower look at one of these tables, and not a table.
 
 Changes = Mapping[Relation[Any], Mapping[Key, Any]]
 """A write set: by relation and key the row to write, or None to delete it."""

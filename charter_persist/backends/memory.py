@@ -89,6 +89,13 @@ def _sortable(value: Any) -> Any:
     return value.encode() if isinstance(value, str) else value
 
 
+def _narrowed(relation: Relation[Row], row: Any) -> Row:
+    """The columns of a row that a relation shows."""
+    if type(row) is relation.row:
+        return row
+    return relation.row._make([getattr(row, name) for name in relation.row._fields])  # type: ignore[attr-defined,no-any-return]  # a NamedTuple has both
+
+
 class _Reader:
     """Reads as of one commit."""
 
@@ -100,14 +107,14 @@ class _Reader:
     def _table(self, relation: Relation[Any]) -> _Table:
         if not self._open:
             raise StoreClosedError("this view or unit of work has ended; open a new one")
-        return self._backend.tables[relation]
+        return self._backend.tables[relation.name]
 
     def get(self, relation: Relation[Row], key: Key) -> Row | None:
         """The row of that key, or None."""
         table = self._table(relation)
         with self._backend.guard:
-            row: Row | None = table.read(self._commit, key)
-            return row
+            row = table.read(self._commit, key)
+        return None if row is None else _narrowed(relation, row)
 
     def get_many(self, relation: Relation[Row], keys: Sequence[Key]) -> list[Row]:
         """The rows that exist among the keys."""
@@ -133,7 +140,7 @@ class _Reader:
         while limit is None or limit > 0:
             size = PAGE_ROWS if limit is None else min(limit, PAGE_ROWS)
             found, mark, more = self._page(relation, order, head, (low, high, mark), reverse=reverse, size=size)
-            yield from found
+            yield from (_narrowed(relation, row) for row in found)
             limit = None if limit is None else limit - len(found)
             if not more:
                 return
@@ -240,7 +247,7 @@ class MemoryBackend:
     )
 
     def __init__(self, *, read_only: bool = False) -> None:
-        self.tables: dict[Relation[Any], _Table] = {relation: _Table(relation) for relation in RELATIONS}
+        self.tables = {relation.name: _Table(relation) for relation in RELATIONS}
         self.commits = 0
         self.guard = threading.RLock()
         self.lock = threading.Lock()
@@ -278,7 +285,7 @@ class MemoryBackend:
 
     def diagnose(self) -> Diagnosis:
         """Row counts."""
-        return Diagnosis((), {relation.name: len(table.versions) for relation, table in self.tables.items()})
+        return Diagnosis((), {name: len(table.versions) for name, table in self.tables.items()})
 
     def close(self) -> None:
         """Forget nothing yet: open views end by themselves, new ones are refused."""

@@ -1,0 +1,1 @@
+"""What shows that a store is sound: verification and findings."""

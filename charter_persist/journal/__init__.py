@@ -1,0 +1,1 @@
+"""The spine: entries, the Merkle tree over them, checkpoints."""

@@ -33,7 +33,7 @@ NOTE_BYTES_MAX = 1_048_576
 SIZE_MAX = 2**63 - 1
 
 _DASH = "—"
-_SIZE = re.compile(r"0|[1-9][0-9]{0,18}", re.ASCII)
+_SIZE = re.compile(r"0|[1-9][0-9]{0,18}")
 
 
 class Signature(NamedTuple):

@@ -3,7 +3,7 @@
 An entry says that something changed, never to what: the value is present only as a commitment. So a payload can be
 erased later while every proof over the entry still verifies.
 
-Imports ``proofs``, ``model`` and ``errors`` only.
+Imports ``backends.contract``, ``proofs``, ``model`` and ``errors`` only.
 
 Source: the leaf and commitment forms of version 1, frozen by ``tests/golden``; RELIABILITY P28 and P35.
 """
@@ -11,8 +11,8 @@ Source: the leaf and commitment forms of version 1, frozen by ``tests/golden``; 
 from __future__ import annotations
 
 from hashlib import sha256
-from typing import NamedTuple
 
+from charter_persist.backends.contract import JournalRow
 from charter_persist.errors import InvalidInputError
 from charter_persist.model.time import format_micros
 from charter_persist.proofs import leaf_data, leaf_hash
@@ -21,33 +21,23 @@ COMMITMENT_TAG = b"charter:commit:v1\n"
 NONCE_BYTES = 16
 
 
-class Entry(NamedTuple):
-    """One change, as the journal records it.
-
-    Attributes:
-        position: place in the journal: 1, 2, 3, … without a gap, in commit order.
-        revision: number of the unit of work that made the change, from 1.
-        store: name of the store that was changed.
-        subject: what was changed in it.
-        operation: what was done to it.
-        commitment: to the new value, 32 bytes.
-        recorded_at: time of the unit, in microseconds since 1970-01-01T00:00:00Z.
-    """
-
-    position: int
-    revision: int
-    store: str
-    subject: str
-    operation: str
-    commitment: bytes
-    recorded_at: int
+Entry = JournalRow
+"""One change, as the journal records it; the row that a backend stores is the value that callers see."""
 
 
-def leaf(entry: Entry) -> bytes:
-    """Return the leaf hash of an entry: it covers every attribute of it.
+def entry_leaf(
+    position: int, revision: int, store: str, subject: str, operation: str, commitment: bytes, recorded_at: int
+) -> bytes:
+    """Return the leaf hash of an entry from its facts: it covers every one of them.
 
     Args:
-        entry: the entry.
+        position: place in the journal, from 1.
+        revision: of the unit of work, from 1.
+        store: that was changed.
+        subject: what was changed in it.
+        operation: what was done.
+        commitment: to the new value, 32 bytes.
+        recorded_at: microseconds since 1970 UTC.
 
     Returns:
         32 bytes, what ``proofs.leaf_hash(proofs.leaf_data(…))`` gives for the same facts.
@@ -55,10 +45,14 @@ def leaf(entry: Entry) -> bytes:
     Raises:
         ProofError: a text of the entry holds a lone surrogate.
     """
-    position, revision, store, subject, operation, commitment, recorded_at = entry
     return leaf_hash(
         leaf_data(position, revision, store, subject, operation, commitment.hex(), format_micros(recorded_at))
     )
+
+
+def leaf(entry: Entry) -> bytes:
+    """Recompute the leaf hash of an entry from its facts, whatever leaf is stored with it."""
+    return entry_leaf(*entry[:7])
 
 
 def commitment(nonce: bytes, data: bytes) -> bytes:

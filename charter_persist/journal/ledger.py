@@ -11,9 +11,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
-from charter_persist.backends.contract import JOURNAL, JOURNAL_TILE, JournalRow, Reader, Relation, Row, TileRow, Transaction
+from charter_persist.backends.contract import (
+    JOURNAL,
+    JOURNAL_TILE,
+    JOURNAL_TILE_ROOT,
+    JournalRow,
+    Reader,
+    Relation,
+    Row,
+    TileRow,
+    Transaction,
+)
 from charter_persist.errors import InvalidInputError
-from charter_persist.journal.entry import Entry, leaf
+from charter_persist.journal.entry import Entry, entry_leaf
 from charter_persist.journal.tree import (
     TILE_WIDTH,
     Tree,
@@ -21,7 +31,6 @@ from charter_persist.journal.tree import (
     inclusion_proof,
     root_at,
 )
-from charter_persist.proofs import HASH_BYTES
 
 BY_POSITION = ("position",)
 
@@ -48,14 +57,14 @@ class StoredNodes:
     def tile_roots(self, level: int, first_index: int, count: int) -> Sequence[bytes]:
         """Roots of finished tiles."""
         rows = self._reader.scan(
-            JOURNAL_TILE, ("level", "tile"), prefix=(level,), start=(first_index,), stop=(first_index + count,)
+            JOURNAL_TILE_ROOT, ("level", "tile"), prefix=(level,), start=(first_index,), stop=(first_index + count,)
         )
-        return [row.nodes[-HASH_BYTES:] for row in rows]
+        return [row.root for row in rows]
 
     def leaves(self, first_index: int, count: int) -> Sequence[bytes]:
-        """Leaf hashes, computed from the entries."""
+        """Leaf hashes, as they stand with the entries."""
         rows = self._reader.scan(JOURNAL, BY_POSITION, start=(first_index + 1,), limit=count)
-        return [leaf(Entry(*row)) for row in rows]
+        return [row.leaf for row in rows]
 
 
 class Ledger:
@@ -71,7 +80,7 @@ class Ledger:
             tree = Tree.load(size, StoredNodes(transaction))
         elif tree.size < size:
             for row in transaction.scan(JOURNAL, BY_POSITION, after=(tree.size,)):
-                tree.append(leaf(Entry(*row)))
+                tree.append(row.leaf)
             tree.take_tiles()  # whoever appended these entries stored them
         self._tree = tree
         return tree
@@ -89,7 +98,7 @@ class JournalWriter:
     def __init__(self, writer: Writer, tree: Tree, position: int, revision: int) -> None:
         self._writer = writer
         self._tree = tree
-        self._pending: list[JournalRow] = []
+        self._pending: list[bytes] = []
         self.position = position
         self.first_position = position + 1
         self.revision = revision + 1
@@ -99,9 +108,10 @@ class JournalWriter:
     def append(self, store: str, subject: str, operation: str, commitment: bytes, recorded_at: int) -> int:
         """Append one entry; returns its position."""
         position = self.position = self.position + 1
-        row = JournalRow(position, self.revision, store, subject, operation, commitment, recorded_at)
+        leaf = entry_leaf(position, self.revision, store, subject, operation, commitment, recorded_at)
+        row = JournalRow(position, self.revision, store, subject, operation, commitment, recorded_at, leaf)
         self._writer.put(JOURNAL, row)
-        self._pending.append(row)
+        self._pending.append(leaf)
         self.count += 1
         return position
 
@@ -110,11 +120,12 @@ class JournalWriter:
         if self._pending:
             self.settled = True
             tree = self._tree
-            for row in self._pending:
-                tree.append(leaf(Entry(*row)))
+            tree.extend(self._pending)
             self._pending.clear()
             for tile in tree.take_tiles():
-                self._writer.put(JOURNAL_TILE, TileRow(*tile), size=len(tile.nodes))
+                self._writer.put(
+                    JOURNAL_TILE, TileRow(tile.level, tile.number, tile.root, tile.nodes), size=len(tile.nodes)
+                )
 
     def edge(self) -> tuple[bytes, ...]:
         """The right edge after this unit; its root is the root of the receipt."""
@@ -138,13 +149,11 @@ class JournalReader:
 
     def last(self) -> Entry | None:
         """The newest entry, or None where there is none."""
-        row = next(self._reader.scan(JOURNAL, BY_POSITION, reverse=True, limit=1), None)
-        return Entry(*row) if row else None
+        return next(self._reader.scan(JOURNAL, BY_POSITION, reverse=True, limit=1), None)
 
     def entry(self, position: int) -> Entry | None:
         """The entry at a position, or None."""
-        row = self._reader.get(JOURNAL, (position,))
-        return Entry(*row) if row else None
+        return self._reader.get(JOURNAL, (position,))
 
     def entries(self, *, after: int = 0, limit: int | None = None) -> Iterator[Entry]:
         """Entries in order of position, lazily, in constant memory.
@@ -158,8 +167,7 @@ class JournalReader:
         """
         if after < 0 or (limit is not None and limit < 0):
             raise InvalidInputError("after and limit must not be negative")
-        for row in self._reader.scan(JOURNAL, BY_POSITION, after=(after,), limit=limit):
-            yield Entry(*row)
+        return self._reader.scan(JOURNAL, BY_POSITION, after=(after,), limit=limit)
 
     def root(self, size: int | None = None) -> bytes:
         """Merkle root over the first ``size`` entries, over all of them by default.

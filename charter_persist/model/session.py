@@ -157,7 +157,9 @@ class Session:
         """
         self._require("add a candidate", SessionState.CREATED, SessionState.ACTIVE)
         if self.stances:
-            raise FrozenError(f"the candidates of session {self.session_id} are frozen by its first stance", rule="GOV-3")
+            raise FrozenError(
+                f"the candidates of session {self.session_id} are frozen by its first stance", rule="GOV-3"
+            )
         check_text(candidate.candidate_id, field="candidate_id")
         if candidate.candidate_id in self.candidates:
             raise InvalidInputError(f"session {self.session_id} already has a candidate {candidate.candidate_id}")

@@ -19,7 +19,9 @@ _LAST_BEFORE_SURROGATES: Final = 0xD7FF
 _FIRST_AFTER_SURROGATES: Final = 0xE000
 
 
-def check_text(value: object, *, field: str, limit: str = "identifier_bytes_max", maximum: int = IDENTIFIER_BYTES_MAX) -> str:
+def check_text(
+    value: object, *, field: str, limit: str = "identifier_bytes_max", maximum: int = IDENTIFIER_BYTES_MAX
+) -> str:
     """Return a text that can be a name: not empty, UTF-8, no control characters, at most ``maximum`` bytes.
 
     Raises:

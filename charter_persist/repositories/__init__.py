@@ -1,0 +1,1 @@
+"""One class a store; every invariant of that store lives here, once."""

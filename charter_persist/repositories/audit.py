@@ -19,7 +19,7 @@ from charter_persist.journal.entry import commitment
 from charter_persist.model.canonical import canonical_bytes, load_canonical
 from charter_persist.model.records import AuditEvent, Page, full_context
 from charter_persist.model.text import check_event_type, check_scope, check_text
-from charter_persist.model.time import from_micros, to_micros
+from charter_persist.model.time import from_micros, parse_time, to_micros
 from charter_persist.repositories.base import ReadContext, WriteContext, page_size
 from charter_persist.repositories.cursors import decode_position, encode_position
 
@@ -113,7 +113,9 @@ class AuditReader:
                 continue
             row = next(rows, None)
             if row is None or row.position != entry.position:
-                raise IntegrityError(f"the audit event at position {entry.position} is missing", position=entry.position)
+                raise IntegrityError(
+                    f"the audit event at position {entry.position} is missing", position=entry.position
+                )
             if commitment(b"", row.data) != entry.commitment:
                 raise IntegrityError(f"the audit event at position {row.position} was changed", position=row.position)
             yield _event(row)
@@ -170,27 +172,37 @@ class AuditRepository(AuditReader):
         moment = from_micros(work.now) if occurred_at is None else occurred_at
         identity = work.sources.new_id() if event_id is None else event_id
         event = AuditEvent(
-            0, identity, event_type, from_micros(to_micros(moment)), actor, scope, subject, full_context(context), details
+            0,
+            identity,
+            event_type,
+            from_micros(to_micros(moment)),
+            actor,
+            scope,
+            subject,
+            full_context(context),
+            details,
         ).checked()
         if work.reader.get(AUDIT, (identity,)) is not None:
             raise AlreadyExistsError(f"there is an audit event {identity} already", event_id=identity)
         data = canonical_bytes(event.to_json())
         position = work.record_value("audit", f"{scope}/{identity}", "append", data)
-        work.write.put(AUDIT, _row(position, event, data), size=len(data))
+        work.write.put(AUDIT, audit_row(position, data), size=len(data))
         return replace(event, position=position)
 
 
-def _row(position: int, event: AuditEvent, data: bytes) -> AuditRow:
+def audit_row(position: int, data: bytes) -> AuditRow:
+    """The row of an event: its canonical bytes, and the copies that queries use."""
+    event = load_canonical(data)
     return AuditRow(
         position,
-        event.event_id,
-        event.event_type,
-        to_micros(event.occurred_at),
-        event.actor,
-        event.scope,
-        event.subject[0],
-        event.subject[1],
-        canonical_bytes(dict(event.context)).decode(),
+        event["event_id"],
+        event["event_type"],
+        to_micros(parse_time(event["occurred_at"])),
+        event["actor"],
+        event["scope"],
+        event["subject"]["object_type"],
+        event["subject"]["object_id"],
+        canonical_bytes(event["context"]).decode(),
         data,
     )
 

@@ -123,11 +123,9 @@ class RefRepository(RefReader):
         raw = bytes.fromhex(parse_digest(digest))
         if self._context.reader.get(OBJECT, (raw,)) is None:
             raise DanglingReferenceError(f"no object has the digest {digest}; put it first", digest=digest)
-        ref = Ref(name, Digest(digest), version, self._context.journal.revision)
-        position = self._context.record_value("ref", name, "set", canonical_bytes(ref.to_json()))
-        self._context.write.put(REF_LOG, RefLogRow(position, name, raw, version, ref.revision))
-        self._context.write.put(REF, RefRow(name, raw, version, ref.revision, position))
-        return ref
+        row = self._log("set", RefLogRow(0, name, raw, version, self._context.journal.revision))
+        self._context.write.put(REF, RefRow(name, raw, version, row.revision, row.position))
+        return _ref(row)
 
     def delete(self, name: str, *, expected: int) -> None:
         """Remove a ref if its version is the expected one; the objects and its history stay.
@@ -143,10 +141,14 @@ class RefRepository(RefReader):
         if expected == 0:
             raise InvalidInputError("expected must be the version of the ref to delete, 1 or more")
         version = self._next_version(name, expected)
-        position = self._context.record_value("ref", name, "delete", b"")
-        revision = self._context.journal.revision
-        self._context.write.put(REF_LOG, RefLogRow(position, name, None, version, revision))
+        self._log("delete", RefLogRow(0, name, None, version, self._context.journal.revision))
         self._context.write.delete(REF, (name,))
+
+    def _log(self, operation: str, row: RefLogRow) -> RefLogRow:
+        position = self._context.record_value("ref", row.name, operation, ref_bytes(row))
+        logged = row._replace(position=position)
+        self._context.write.put(REF_LOG, logged)
+        return logged
 
     def _next_version(self, name: str, expected: int) -> int:
         if type(expected) is not int or expected < 0:
@@ -161,8 +163,15 @@ class RefRepository(RefReader):
             )
         if current:
             return actual + 1
-        last = next(self._context.reader.scan(REF_LOG, ("name", "position"), prefix=(name,), reverse=True, limit=1), None)
+        last = next(
+            self._context.reader.scan(REF_LOG, ("name", "position"), prefix=(name,), reverse=True, limit=1), None
+        )
         return last.version + 1 if last else 1
+
+
+def ref_bytes(row: RefLogRow) -> bytes:
+    """What the journal commits to for a row of the log; nothing for a deletion."""
+    return b"" if row.digest is None else canonical_bytes(_ref(row).to_json())
 
 
 def _ref(row: RefRow | RefLogRow) -> Ref:

@@ -20,6 +20,8 @@ from charter_persist.backends.contract import (
     SESSION_LOG,
     SESSION_STANCE,
     CandidateRow,
+    Key,
+    Relation,
     SessionLogRow,
     SessionRow,
     StanceRow,
@@ -165,9 +167,7 @@ class SessionRepository(SessionReader):
             InvalidInputError: a field does not follow its grammar.
             NotCanonicalError: constraints or references have no canonical form.
         """
-        identity = check_text(
-            self._context.sources.new_id() if session_id is None else session_id, field="session_id"
-        )
+        identity = check_text(self._context.sources.new_id() if session_id is None else session_id, field="session_id")
         if self.get(identity) is not None:
             raise AlreadyExistsError(f"there is a session {identity} already", session_id=identity)
         session = Session(
@@ -284,7 +284,7 @@ class SessionRepository(SessionReader):
         session = self.require(session_id)
         ended = session.with_outcome(_state(state), tuple(accepted), self._now())
         self._keep(session, ended)
-        digest = ObjectRepository(self._context).put("session", replace(ended, version=0).to_json())
+        digest = ObjectRepository(self._context).put("session", sealed_content(ended))
         self._log(session_id, sealed=bytes.fromhex(digest))
         return digest
 
@@ -316,27 +316,45 @@ class SessionRepository(SessionReader):
         position = work.record_value("session", session_id, operation, data, nonce)
         log = SessionLogRow(position, session_id, session.version, work.journal.revision, nonce, data)
         work.write.put(SESSION_LOG, log, size=len(data))
-        row = SessionRow(session_id, session.area_id, str(session.state), session.version, sealed, position)
-        work.write.put(SESSION, row)
-        self._project(before, session)
+        self._project(before, session, position, sealed)
 
-    def _project(self, before: Session | None, session: Session) -> None:
-        """Write the candidates and stances that differ."""
+    def _project(self, before: Session | None, session: Session, position: int, sealed: bytes | None) -> None:
+        """Write the rows of the projection that differ."""
         write = self._context.write
-        name = session.session_id
-        old_candidates = before.candidates if before else {}
-        for ordinal, (candidate_id, candidate) in enumerate(session.candidates.items(), 1):
-            if old_candidates.get(candidate_id) != candidate:
-                row = CandidateRow(name, candidate_id, ordinal, canonical_bytes(candidate.to_json()))
-                write.put(SESSION_CANDIDATE, row, size=len(row.data))
-        for candidate_id in old_candidates.keys() - session.candidates.keys():
-            write.delete(SESSION_CANDIDATE, (name, candidate_id))
-        old_stances = before.stances if before else {}
-        for key, stance in session.stances.items():
-            if old_stances.get(key) != stance:
-                write.put(SESSION_STANCE, StanceRow(name, *key, str(stance.type), canonical_bytes(stance.to_json())))
-        for key in old_stances.keys() - session.stances.keys():
-            write.delete(SESSION_STANCE, (name, *key))
+        old = projection(before, 0, None) if before else {}
+        new = projection(session, position, sealed)
+        for (relation, key), row in new.items():
+            if old.get((relation, key)) != row:
+                write.put(relation, row)
+        for relation, key in old.keys() - new.keys():
+            write.delete(relation, key)
+
+
+def projection(session: Session, position: int, sealed: bytes | None) -> dict[tuple[Relation[Any], Key], Any]:
+    """The rows of the current-state tables that a session stands in, by relation and key.
+
+    Args:
+        session: as logged.
+        position: of its newest row in the log.
+        sealed: digest of the object it was sealed to, or None.
+    """
+    name = session.session_id
+    row = SessionRow(name, session.area_id, str(session.state), session.version, sealed, position)
+    rows: dict[tuple[Relation[Any], Key], Any] = {(SESSION, (name,)): row}
+    for ordinal, candidate in enumerate(session.candidates.values(), 1):
+        key = (name, candidate.candidate_id)
+        rows[SESSION_CANDIDATE, key] = CandidateRow(*key, ordinal, canonical_bytes(candidate.to_json()))
+    for stance in session.stances.values():
+        key3 = (name, stance.actor_id, stance.candidate_id)
+        rows[SESSION_STANCE, key3] = StanceRow(*key3, str(stance.type), canonical_bytes(stance.to_json()))
+    return rows
+
+
+def sealed_content(session: Session) -> dict[str, Any]:
+    """The content of the object that a session is sealed to; how often it was logged is no part of it."""
+    content = session.to_json()
+    del content["version"]
+    return content
 
 
 def _state(state: SessionState | str) -> SessionState:

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import math
-import sys
 import types
 from typing import Any
-from unittest import mock
 
 import pytest
 import rfc8785
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from charter_persist.errors import InvalidInputError, NotCanonicalError
+from charter_persist.errors import InvalidInputError, LimitExceededError, NotCanonicalError
 from charter_persist.model import canonical
 from charter_persist.model.digest import digest
+from charter_persist.model.limits import Options
+from tests.canonical_codecs import CODECS
 
 INTEGER_MAX = 2**53 - 1
 EXAMPLES = max(500, settings().max_examples)  # a longer profile makes it more
@@ -55,20 +54,6 @@ documents = st.recursive(
 )
 
 
-def load_without_orjson() -> types.ModuleType:
-    """Load a second copy of the module as on a machine where orjson is not installed."""
-    spec = importlib.util.spec_from_file_location("canonical_without_orjson", canonical.__file__)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    with mock.patch.dict(sys.modules, {"orjson": None}):
-        spec.loader.exec_module(module)
-    return module
-
-
-CODECS = [pytest.param(canonical, id="with orjson"), pytest.param(load_without_orjson(), id="without orjson")]
-
-
 def without_floats(value: Any) -> Any:
     """Turn floats into texts, so that the fast encoder is the one that is asked."""
     if type(value) is float:
@@ -91,7 +76,7 @@ def reordered(draw: st.DrawFn, value: Any) -> Any:
 
 
 @pytest.mark.spec("HASH-2")
-@pytest.mark.parametrize("codec", CODECS)
+@pytest.mark.parametrize("codec", CODECS.values(), ids=CODECS)
 @settings(max_examples=EXAMPLES, deadline=None)
 @given(value=documents)
 def test_the_bytes_are_those_of_rfc_8785(codec: types.ModuleType, value: Any) -> None:
@@ -101,7 +86,7 @@ def test_the_bytes_are_those_of_rfc_8785(codec: types.ModuleType, value: Any) ->
 
 
 @pytest.mark.spec("HASH-2")
-@pytest.mark.parametrize("codec", CODECS)
+@pytest.mark.parametrize("codec", CODECS.values(), ids=CODECS)
 @settings(max_examples=EXAMPLES, deadline=None)
 @given(value=documents)
 def test_what_was_written_is_read_back_equal_and_written_the_same(codec: types.ModuleType, value: Any) -> None:
@@ -112,7 +97,7 @@ def test_what_was_written_is_read_back_equal_and_written_the_same(codec: types.M
 
 
 @pytest.mark.spec("HASH-2")
-@pytest.mark.parametrize("codec", CODECS)
+@pytest.mark.parametrize("codec", CODECS.values(), ids=CODECS)
 @settings(max_examples=EXAMPLES, deadline=None)
 @given(number=floats | edges)
 def test_every_float_survives_storage(codec: types.ModuleType, number: float) -> None:
@@ -121,6 +106,19 @@ def test_every_float_survives_storage(codec: types.ModuleType, number: float) ->
     assert loaded == number
     assert float(stored[1:-1]) == number
     assert codec.canonical_bytes([loaded]) == stored
+
+
+@pytest.mark.spec("HASH-2")
+@settings(max_examples=EXAMPLES, deadline=None)
+@given(value=documents)
+@example(value=["", "", ""])
+@example(value={"a": "", "b": "", "c": []})
+def test_the_limit_of_size_is_exact_although_it_is_first_estimated(value: Any) -> None:
+    size = len(canonical.canonical_bytes(value))
+    canonical.canonical_bytes(value, options=Options(object_bytes_max=size))
+    if size > 1:
+        with pytest.raises(LimitExceededError):
+            canonical.canonical_bytes(value, options=Options(object_bytes_max=size - 1))
 
 
 @pytest.mark.spec("HASH-2")
@@ -200,7 +198,7 @@ def follow(value: Any, path: str) -> Any:
 
 
 @pytest.mark.spec("HASH-2")
-@pytest.mark.parametrize("codec", CODECS)
+@pytest.mark.parametrize("codec", CODECS.values(), ids=CODECS)
 @settings(max_examples=EXAMPLES, deadline=None)
 @given(value=spoilt())
 def test_one_wrong_part_anywhere_is_refused_and_the_path_leads_to_it(codec: types.ModuleType, value: Any) -> None:

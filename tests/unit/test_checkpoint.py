@@ -167,7 +167,8 @@ def test_colliding_key_id_is_refused_by_the_signature_itself() -> None:
 def test_signatures_of_unknown_keys_and_algorithms_are_kept_and_ignored() -> None:
     witness = Signature("witness.example/w1", b"\xaa\xbb\xcc\xdd", bytes(72))
     same_name = Signature(ORIGIN, b"\x00\x00\x00\x01", b"\x01")
-    checkpoint = Checkpoint(ORIGIN, 1827, ROOT, (witness, *SIGNED.signatures, same_name))
+    same_id = Signature("witness.example/w2", key_id(ORIGIN, PUBLIC), bytes(64))
+    checkpoint = Checkpoint(ORIGIN, 1827, ROOT, (witness, same_name, same_id, *SIGNED.signatures))
     read = parse_note(checkpoint.text())
     assert read.signatures == checkpoint.signatures
     verify_signature(read, ORIGIN, PUBLIC)
@@ -223,7 +224,7 @@ LINES = GOOD.split("\n")
         ("negative size", GOOD.replace("\n1827\n", "\n-1827\n")),
         ("size with space", GOOD.replace("\n1827\n", "\n1827 \n")),
         ("size with underscore", GOOD.replace("\n1827\n", "\n1_827\n")),
-        ("size in other digits", GOOD.replace("\n1827\n", "\n١٨٢٧\n")),
+        ("size in other digits", GOOD.replace("\n1827\n", "\n1٨٢٧\n")),
         ("size in hex", GOOD.replace("\n1827\n", "\n0x723\n")),
         ("size empty", GOOD.replace("\n1827\n", "\n\n")),
         ("size of 2**63", GOOD.replace("\n1827\n", f"\n{2**63}\n")),
@@ -259,6 +260,21 @@ def test_malformed_note_is_refused(case: str, note: str) -> None:
     assert note != GOOD, case
     with pytest.raises(InvalidInputError):
         parse_note(note)
+
+
+@pytest.mark.spec("P26")
+def test_note_with_crlf_is_refused_with_the_reason() -> None:
+    with pytest.raises(InvalidInputError, match="lines end with a line feed alone"):
+        parse_note(GOOD.replace("\n", "\r\n").encode())
+
+
+@pytest.mark.spec("P26")
+@pytest.mark.parametrize(
+    "signature", [Signature("a", b"abc", b"x"), Signature("a", b"abcde", b"x"), Signature("a", b"abcd", b"")]
+)
+def test_signature_that_would_not_read_back_is_refused(signature: Signature) -> None:
+    with pytest.raises(InvalidInputError, match="a key id of 4 bytes, then one byte or more"):
+        Checkpoint(ORIGIN, 1827, ROOT, (signature,))
 
 
 @pytest.mark.spec("P26")
@@ -377,6 +393,12 @@ VERIFIER = verifier_key(ORIGIN, PUBLIC)
 def test_file_that_is_no_ed25519_public_key_is_refused(case: str, data: bytes) -> None:
     with pytest.raises(InvalidInputError):
         load_public_key(data)
+
+
+def test_verifier_key_of_another_algorithm_is_named_as_such() -> None:
+    ecdsa = f"{ORIGIN}+{key_id(ORIGIN, PUBLIC).hex()}+{base64.b64encode(bytes([2]) + PUBLIC).decode()}"
+    with pytest.raises(InvalidInputError, match="not an Ed25519 key"):
+        load_public_key(ecdsa.encode())
 
 
 def test_missing_package_is_named_with_the_command_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -255,6 +255,8 @@ def test_refusals_of_a_consistency_proof_say_what_is_wrong(forest: Forest) -> No
         verify_consistency(size1, size2, root1, EMPTY_ROOT, proof)
     with pytest.raises(ProofError, match="sizes 7 and 3 are not in order"):
         verify_consistency(size2, size1, root2, root1, proof)
+    with pytest.raises(ProofError, match="sizes -3 and 7 are not in order"):
+        verify_consistency(-size1, size2, root1, root2, proof)
 
 
 @pytest.mark.spec("P25")
@@ -275,6 +277,8 @@ def test_trivial_consistency_still_compares_the_roots(forest: Forest) -> None:
         (0, 0, EMPTY_ROOT, root, []),
         (5, 5, root, other, []),
         (5, 5, root, root, [root]),
+        (5, 5, root[1:], root[1:], []),
+        (0, 5, EMPTY_ROOT, root[1:], []),
         (0, 5, EMPTY_ROOT, root, [root]),
     ]:
         with pytest.raises(ProofError):
@@ -306,7 +310,7 @@ def test_no_preimage_of_one_kind_can_be_one_of_another() -> None:
 
 @pytest.mark.spec("P35")
 def test_leaf_covers_every_attribute_of_an_entry() -> None:
-    entry = Entry(7, 3, "ref", "area/a", "set", bytes(range(32)), 1_700_000_000_000_001)
+    entry = Entry(7, 3, "ref", "area/a", "set", bytes(range(32)), 1_700_000_000_000_001, b"")
     others = [
         entry._replace(position=8),
         entry._replace(revision=4),
@@ -320,7 +324,7 @@ def test_leaf_covers_every_attribute_of_an_entry() -> None:
 
 
 def test_proofs_alone_recompute_the_leaf_of_an_entry() -> None:
-    entry = Entry(7, 3, "ref", 'area/"ü"\n', "set", bytes(range(32)), 1_700_000_000_000_000)
+    entry = Entry(7, 3, "ref", 'area/"ü"\n', "set", bytes(range(32)), 1_700_000_000_000_000, b"")
     data = leaf_data(7, 3, "ref", 'area/"ü"\n', "set", bytes(range(32)).hex(), "2023-11-14T22:13:20Z")
     assert leaf(entry) == leaf_hash(data)
     assert data == (
@@ -332,7 +336,7 @@ def test_proofs_alone_recompute_the_leaf_of_an_entry() -> None:
 
 @pytest.mark.parametrize("field", ["store", "subject", "operation"])
 def test_lone_surrogate_has_no_leaf(field: str) -> None:
-    entry = Entry(7, 3, "ref", "a", "set", bytes(32), 0)._replace(**{field: "\ud800"})
+    entry = Entry(7, 3, "ref", "a", "set", bytes(32), 0, b"")._replace(**{field: "\ud800"})
     with pytest.raises(ProofError, match="lone surrogate") as caught:
         leaf(entry)
     assert caught.value.position == 7

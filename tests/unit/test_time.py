@@ -86,7 +86,7 @@ NOT_TIMES: list[Any] = [
 ]
 
 
-@pytest.mark.parametrize("moment", NOT_TIMES, ids=repr)
+@pytest.mark.parametrize("moment", NOT_TIMES, ids=range(len(NOT_TIMES)))
 def test_what_is_no_aware_datetime_is_refused(moment: Any) -> None:
     for refuse in (to_micros, format_time):
         with pytest.raises(InvalidInputError, match="aware datetime"):

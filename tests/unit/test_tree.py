@@ -292,6 +292,8 @@ def test_missing_tile_is_reported_with_its_place() -> None:
     del storage.tiles[0, 1]
     with pytest.raises(IntegrityError, match="tile 1 of level 0 is missing or cut") as caught:
         TileNodes(600, storage).node(0, 300)
+    with pytest.raises(IntegrityError, match="tile 1 of level 0 is missing or cut"):
+        TileNodes(512, storage).node(0, 300)
     assert (caught.value.level, caught.value.number) == (0, 1)
     with pytest.raises(IntegrityError, match="of 2 tiles of level 0 from index 0 only 1 are stored"):
         Tree.load(600, storage)

@@ -1,0 +1,1 @@
+"""The SQL backend: SQLite and Postgres over one set of mapped classes."""

@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from charter_persist.backends.sql.schema import DEFAULT_SCHEMA
 from charter_persist.errors import InvalidInputError, UnavailableError
 
+GRACE_MS: Final = 1_000
 # What the package promises depends on these; each is set on every connection and read back.
 SQLITE_SETTINGS: Final[Mapping[str, tuple[str, int | str]]] = {
     "synchronous": ("FULL", 2),
@@ -119,6 +120,7 @@ def prepare_sqlite(connection: sqlite3.Connection, *, read_only: bool) -> None:
         answer = execute(f"PRAGMA {name}").fetchone()
         if answer is not None and answer[0] != expected:
             raise UnavailableError(f"SQLite did not take {name} = {value}: it answers {answer[0]}")
+    execute("PRAGMA query_only = ON")  # the writing connection turns it off
     connection.set_authorizer(_authorize)
 
 
@@ -149,8 +151,13 @@ def postgres_engine(target: Target, *, timeout_s: float) -> sa.Engine:
     if target.pooler:
         arguments["prepare_threshold"] = None
     else:
-        settings = ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout")
-        arguments["options"] = " ".join(f"-c {name}={milliseconds}" for name in settings)
+        # Waiting for the head row must end as "busy", so the other limits come a little later.
+        limits = {
+            "lock_timeout": milliseconds,
+            "statement_timeout": milliseconds + GRACE_MS,
+            "idle_in_transaction_session_timeout": milliseconds + GRACE_MS,
+        }
+        arguments["options"] = " ".join(f"-c {name}={limit}" for name, limit in limits.items())
         arguments["tcp_user_timeout"] = milliseconds
     return sa.create_engine(
         target.url,

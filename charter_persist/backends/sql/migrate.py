@@ -25,6 +25,7 @@ from charter_persist.backends.sql.faults import postgres_fault, sqlite_fault
 from charter_persist.backends.sql.schema import APPLICATION_ID, SCHEMA_GENERATION, VERSION_TABLE, current_revision
 from charter_persist.errors import (
     ConnectionLostError,
+    InvalidInputError,
     NotSupportedError,
     SchemaError,
     SchemaTooNewError,
@@ -65,7 +66,7 @@ def upgrade(url: str | sa.URL, *, revision: str = "head", lock_timeout_s: float 
         lock_timeout_s: how long to wait for another upgrade or writer, in seconds.
 
     Raises:
-        InvalidInputError: ``url`` is not the URL of SQLite or Postgres.
+        InvalidInputError: ``url`` is not the URL of SQLite or Postgres, or ``revision`` is empty.
         NotSupportedError: the URL leads through a transaction pooler.
         UnavailableError: the file cannot be opened or the server not be reached.
         SchemaError: the database is not a charter store, or ``revision`` is not known.
@@ -79,6 +80,8 @@ def upgrade(url: str | sa.URL, *, revision: str = "head", lock_timeout_s: float 
     target = parse_target(url)
     if target.schema is None and target.url.database in {None, "", ":memory:"}:
         return
+    if not revision:
+        raise InvalidInputError("revision is empty; name one, or head")
     from alembic import command
     from alembic.config import Config
     from alembic.util import CommandError

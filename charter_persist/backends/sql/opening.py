@@ -31,7 +31,9 @@ def check_schema(connection: sa.Connection, *, schema: str | None) -> None:
     if revision > SCHEMA_HEAD:
         raise SchemaTooNewError(f"the schema is {revision}, this release knows {SCHEMA_HEAD}; upgrade charter_persist")
     if revision != SCHEMA_HEAD:
-        raise MigrationRequiredError(f"the schema is {revision}, this release needs {SCHEMA_HEAD}; run `charter upgrade`")
+        raise MigrationRequiredError(
+            f"the schema is {revision}, this release needs {SCHEMA_HEAD}; run `charter upgrade`"
+        )
 
 
 def read_store_id(connection: sa.Connection, *, schema: str | None) -> str:

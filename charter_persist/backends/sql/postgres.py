@@ -12,7 +12,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from typing import Any, Final
 
 import psycopg
@@ -51,29 +50,29 @@ class PostgresLink:
     def one(self, sql: str, parameters: Sequence[Any] = ()) -> Any:
         """The first row, or None."""
         with _faults():
-            return self.cursor.execute(sql, parameters).fetchone()  # type: ignore[arg-type]  # text is compiled, not literal
+            return self.cursor.execute(sql, parameters).fetchone()
 
     def all(self, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
         """All rows."""
         with _faults():
-            return self.cursor.execute(sql, parameters).fetchall()  # type: ignore[arg-type]  # text is compiled, not literal
+            return self.cursor.execute(sql, parameters).fetchall()
 
     def run(self, sql: str, parameters: Sequence[Any] | None = None) -> None:
         """Run a statement that returns nothing."""
         with _faults():
-            self.cursor.execute(sql, parameters)  # type: ignore[arg-type]  # text is compiled, not literal
+            self.cursor.execute(sql, parameters)
 
     def script(self, sql: str) -> Any:
         """Run several statements in one round trip; the first row of the last one."""
         with _faults():
-            cursor = self.connection.execute(sql)  # type: ignore[arg-type]  # text is compiled, not literal
+            cursor = self.connection.execute(sql)
             while cursor.nextset():
                 pass
             return cursor.fetchone()
 
     def copy(self, sql: str, types: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         """Load rows through COPY in binary form."""
-        with _faults(), self.cursor.copy(sql) as copy:  # type: ignore[arg-type]  # text is compiled, not literal
+        with _faults(), self.cursor.copy(sql) as copy:
             copy.set_types(types)
             for row in rows:
                 copy.write_row(row)
@@ -111,11 +110,16 @@ class PostgresReader(SqlReader):
 class PostgresSnapshot(PostgresReader):
     """A REPEATABLE READ, READ ONLY transaction; reading the head takes its snapshot at once."""
 
-    def __init__(self, pooled: sa.PoolProxiedConnection, statements: Statements, begin: str) -> None:
+    def __init__(self, backend: PostgresBackend, pooled: sa.PoolProxiedConnection, begin: str) -> None:
+        self._backend = backend
         self._pooled: sa.PoolProxiedConnection | None = pooled
         self._connected = PostgresLink(_driver(pooled))
-        super().__init__(self._connected, statements)
-        self._connected.script(begin)
+        super().__init__(self._connected, backend.statements)
+        try:
+            self._connected.script(begin)
+        except BaseException:
+            pooled.invalidate()
+            raise
 
     def close(self) -> None:
         """End the snapshot and give the connection back."""
@@ -127,7 +131,7 @@ class PostgresSnapshot(PostgresReader):
             except ConnectionLostError:
                 pooled.invalidate()
             else:
-                pooled.close()
+                self._backend.give_back(pooled)
 
 
 class PostgresTransaction(PostgresReader):
@@ -155,8 +159,14 @@ class PostgresTransaction(PostgresReader):
         }
         for relation, rows in large.items():
             self._writer.copy(self._statements.copy(relation), self._backend.types(relation), list(rows.values()))
-        self._run([(sql, row) for relation, rows in changes.items() if relation not in large
-                   for sql, row in self._writes(relation, rows)])
+        self._run(
+            [
+                (sql, row)
+                for relation, rows in changes.items()
+                if relation not in large
+                for sql, row in self._writes(relation, rows)
+            ]
+        )
 
     def _writes(self, relation: Relation[Any], rows: Any) -> Iterator[tuple[str, Sequence[Any]]]:
         write = self._statements.upsert(relation) if relation.mutable else self._statements.insert(relation)
@@ -173,14 +183,18 @@ class PostgresTransaction(PostgresReader):
 
     def commit(self, changes: Changes, head: Head | None) -> None:
         """Apply, move the head and commit, in one round trip where the changes are few."""
-        moves = [] if head is None else [(self._backend.move_head, (head.size, head.revision, head.root))]
+        moves: list[tuple[str, Sequence[Any]]] = (
+            [] if head is None else [(self._backend.move_head, (head.size, head.revision, head.root))]
+        )
         if self._joined:
             self.apply(changes)
             self._run(moves)
             self._end()
             return
         small = sum(map(len, changes.values())) < COPY_ROWS_MIN
-        writes = [write for relation, rows in changes.items() for write in self._writes(relation, rows)] if small else []
+        writes = (
+            [write for relation, rows in changes.items() for write in self._writes(relation, rows)] if small else []
+        )
         if not small:
             self.apply(changes)
         self._commit([*writes, *moves])
@@ -190,7 +204,7 @@ class PostgresTransaction(PostgresReader):
         try:
             with link.connection.pipeline():
                 for sql, parameters in statements:
-                    link.cursor.execute(sql, parameters)  # type: ignore[arg-type]  # text is compiled, not literal
+                    link.cursor.execute(sql, parameters)
                 done = link.connection.execute("COMMIT")
             if done.statusmessage != "COMMIT":
                 raise ConnectionLostError("the server rolled the unit back instead of committing it")
@@ -245,8 +259,8 @@ class PostgresBackend:
             sa.func.set_config("synchronous_commit", "on", True), JournalHead.position, JournalHead.revision
         ).with_for_update(key_share=True, of=JournalHead)
         self._lock_head = self._literal(lock)
-        self._begin_read = (
-            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; " + self._literal(sa.select(JournalHead.position))
+        self._begin_read = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; " + self._literal(
+            sa.select(JournalHead.position)
         )
         self.move_head = self.statements.text(
             sa.update(JournalHead).values(
@@ -282,7 +296,9 @@ class PostgresBackend:
             self._engine.dispose()
             fault = postgres_fault(exc)
             if isinstance(fault, ConnectionLostError):
-                raise UnavailableError("the Postgres server cannot be reached; check host, port and that it runs") from exc
+                raise UnavailableError(
+                    "the Postgres server cannot be reached; check host, port and that it runs"
+                ) from exc
             raise fault from exc
         except BaseException:
             self._engine.dispose()
@@ -301,10 +317,10 @@ class PostgresBackend:
     def snapshot(self) -> PostgresSnapshot:
         """A view of the last committed state; a connection that died in the pool is replaced once."""
         try:
-            return PostgresSnapshot(self._pooled(), self.statements, self._begin_read)
+            return PostgresSnapshot(self, self._pooled(), self._begin_read)
         except ConnectionLostError:
             self._engine.dispose()
-            return PostgresSnapshot(self._pooled(), self.statements, self._begin_read)
+            return PostgresSnapshot(self, self._pooled(), self._begin_read)
 
     def _pooled(self) -> sa.PoolProxiedConnection:
         if self._closed:
@@ -313,6 +329,13 @@ class PostgresBackend:
             return self._engine.raw_connection()
         except (sa.exc.SQLAlchemyError, psycopg.Error) as exc:
             raise postgres_fault(exc) from exc
+
+    def give_back(self, pooled: sa.PoolProxiedConnection) -> None:
+        """Return a connection to the pool, or close it where the pool is gone."""
+        if self._closed:
+            pooled.invalidate()
+        else:
+            pooled.close()
 
     def transaction(self, timeout_s: float) -> PostgresTransaction:
         """Wait for the writer lock of this process, then for the head row."""

@@ -48,7 +48,7 @@ class SqlReader:
     def get(self, relation: Relation[Row], key: Key) -> Row | None:
         """The row of that key, or None."""
         row = self._link.one(self._statements.get(relation), key)
-        return None if row is None else relation.row._make(row)  # type: ignore[attr-defined,no-any-return]
+        return None if row is None else relation.row._make(row)  # type: ignore[attr-defined]  # a NamedTuple has it
 
     def get_many(self, relation: Relation[Row], keys: Sequence[Key]) -> list[Row]:
         """The rows that exist; in process, so a loop is as fast as one statement."""

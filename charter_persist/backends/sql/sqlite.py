@@ -8,7 +8,7 @@ Source: DESIGN 5, RELIABILITY 1.1 to 1.3, 4.1.
 
 from __future__ import annotations
 
-import os
+import logging
 import random
 import sqlite3
 import threading
@@ -29,13 +29,14 @@ from charter_persist.backends.contract import (
 from charter_persist.backends.sql.engine import sqlite_engine
 from charter_persist.backends.sql.faults import commit_fault, sqlite_fault
 from charter_persist.backends.sql.guards import missing_guards
-from charter_persist.backends.sql.reader import ClosedLink, SqlReader
 from charter_persist.backends.sql.opening import check_schema, read_store_id
+from charter_persist.backends.sql.reader import ClosedLink, SqlReader
 from charter_persist.backends.sql.statements import Statements
 from charter_persist.errors import InvalidInputError, ReadOnlyError, StoreBusyError, StoreClosedError
 
 # About a thousand pages of log, the distance that SQLite itself keeps between checkpoints.
 COMMITS_PER_CHECKPOINT: Final = 256
+LOGGER: Final = logging.getLogger(__name__)
 # From this version on a checkpoint beside a commit is safe.
 WAL_RESET_FIXED: Final = (3, 51, 3)
 
@@ -74,15 +75,17 @@ class SqliteLink:
 class SqliteSnapshot(SqlReader):
     """A read transaction; its snapshot is taken at once, because BEGIN alone takes none."""
 
-    def __init__(self, pooled: sa.PoolProxiedConnection, statements: Statements, last_entry: str) -> None:
-        connection = pooled.driver_connection
-        if not isinstance(connection, sqlite3.Connection):
-            raise StoreClosedError
+    def __init__(self, backend: SqliteBackend, pooled: sa.PoolProxiedConnection) -> None:
+        connection: Any = pooled.driver_connection
+        self._backend = backend
         self._pooled: sa.PoolProxiedConnection | None = pooled
-        super().__init__(SqliteLink(connection), statements)
-        self._link.one("PRAGMA query_only = ON")
-        self._link.one("BEGIN")
-        self._link.one(last_entry)
+        super().__init__(SqliteLink(connection), backend.statements)
+        try:
+            self._link.one("BEGIN")
+            self._link.one(backend.last_entry)
+        except BaseException:
+            pooled.invalidate()
+            raise
 
     def close(self) -> None:
         """End the snapshot and give the connection back."""
@@ -92,7 +95,7 @@ class SqliteSnapshot(SqlReader):
             try:
                 link.one("ROLLBACK")
             finally:
-                pooled.close()
+                self._backend.give_back(pooled)
 
 
 class SqliteTransaction(SqlReader):
@@ -105,7 +108,8 @@ class SqliteTransaction(SqlReader):
         self._joined = joined
         self._ended = False
         last = link.one(backend.last_entry)
-        self.position, self.revision = (last[0], last[1]) if last else (0, 0)
+        self.position: int = last[0] if last else 0
+        self.revision: int = last[1] if last else 0
 
     def apply(self, changes: Changes) -> None:
         """One `executemany` for each kind of change of each relation."""
@@ -133,8 +137,10 @@ class SqliteTransaction(SqlReader):
             self._backend.discard_writer()
             self._end()
             raise fault from exc
-        self._end()
-        self._backend.committed()
+        try:
+            self._backend.committed()
+        finally:
+            self._end()
 
     def rollback(self) -> None:
         """End without a trace."""
@@ -202,7 +208,7 @@ class SqliteBackend:
 
     def snapshot(self) -> SqliteSnapshot:
         """A view of the last committed state."""
-        return SqliteSnapshot(self._pooled(), self.statements, self.last_entry)
+        return SqliteSnapshot(self, self._pooled())
 
     def _pooled(self) -> sa.PoolProxiedConnection:
         if self._closed:
@@ -211,6 +217,13 @@ class SqliteBackend:
             return self._engine.raw_connection()
         except (sa.exc.SQLAlchemyError, sqlite3.Error) as exc:
             raise sqlite_fault(exc) from exc
+
+    def give_back(self, pooled: sa.PoolProxiedConnection) -> None:
+        """Return a connection to the pool, or close it where the pool is gone."""
+        if self._closed:
+            pooled.invalidate()
+        else:
+            pooled.close()
 
     def transaction(self, timeout_s: float) -> SqliteTransaction:
         """Wait for the writer lock of this process, then for that of the file."""
@@ -285,39 +298,36 @@ class SqliteBackend:
             writer.invalidate()
 
     def committed(self) -> None:
-        """Count a commit; from time to time move the log into the file."""
+        """Count a commit, and from time to time move the log into the file; the writer lock is still held."""
         self._commits += 1
         if self._commits >= COMMITS_PER_CHECKPOINT:
-            self.checkpoint()
-
-    def checkpoint(self) -> bool:
-        """Move the log into the file while no commit can run beside it; False where a writer was in the way.
-
-        One connection holds the write lock, another checkpoints: so the defect that SQLite had before 3.51.3 cannot
-        occur, whoever else writes (RELIABILITY 4.1-4).
-        """
-        self._commits = 0
-        holder, worker = self._pooled(), self._pooled()
-        try:
-            lock: Any = holder.driver_connection
-            lock.execute("PRAGMA query_only = OFF")
-            lock.execute("PRAGMA busy_timeout = 0")
+            self._commits = 0
             try:
-                lock.execute("BEGIN IMMEDIATE")
-            except sqlite3.OperationalError as exc:
-                if isinstance(sqlite_fault(exc), StoreBusyError):
-                    return False
-                raise
+                self._checkpoint()
+            except sqlite3.Error as exc:
+                # The commit is done all the same; the log only grows until the next attempt.
+                LOGGER.warning("checkpoint failed: %s", exc)
+
+    def _checkpoint(self) -> None:
+        """Move the log into the file while no commit can run beside it; leave it where a writer is in the way.
+
+        The writing connection holds the file's write lock and another one checkpoints: so the defect that SQLite had
+        before 3.51.3 cannot occur, whoever else writes (RELIABILITY 4.1-4).
+        """
+        lock = self._writing_link().connection
+        try:
+            lock.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as exc:
+            if isinstance(sqlite_fault(exc), StoreBusyError):
+                return
+            raise
+        worker = self._pooled()
+        try:
             checkpointer: Any = worker.driver_connection
-            checkpointer.execute("PRAGMA query_only = OFF")
             checkpointer.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-            lock.execute("ROLLBACK")
-            return True
-        except sqlite3.Error as exc:
-            raise sqlite_fault(exc) from exc
         finally:
-            holder.invalidate()
             worker.close()
+            lock.execute("ROLLBACK")
 
     def diagnose(self) -> Diagnosis:
         """Versions, log size, missing guards."""
@@ -350,4 +360,4 @@ class SqliteBackend:
 def _same_file(driver: sqlite3.Connection, path: Path) -> bool:
     """Whether a connection's main database is that file."""
     name = driver.execute("PRAGMA database_list").fetchone()[2]
-    return bool(name) and os.path.samefile(name, path)
+    return bool(name) and path.samefile(name)

@@ -56,7 +56,9 @@ class Base(DeclarativeBase):
 
 def length(column: str, size: int) -> sa.CheckConstraint:
     """A check that a byte column holds exactly ``size`` bytes (or is null)."""
-    return sa.CheckConstraint(sa.func.length(sa.column(column)) == sa.literal_column(str(size)), name=f"{column}_length")
+    return sa.CheckConstraint(
+        sa.func.length(sa.column(column)) == sa.literal_column(str(size)), name=f"{column}_length"
+    )
 
 
 STRICT: dict[str, Any] = {"sqlite_strict": True}

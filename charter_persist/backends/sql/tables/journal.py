@@ -5,14 +5,26 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from charter_persist.backends.sql.tables.base import INT64, KEYED, STRICT, Base, Bytes, Hex, Int, Name, NameKey, Position, length
+from charter_persist.backends.sql.tables.base import (
+    INT64,
+    KEYED,
+    STRICT,
+    Base,
+    Bytes,
+    Hex,
+    Int,
+    Name,
+    NameKey,
+    Position,
+    length,
+)
 
 
 class Journal(Base):
     """One entry for one change; entries hold commitments, never payloads."""
 
     __tablename__ = "journal"
-    __table_args__ = (length("commitment", 32), STRICT)
+    __table_args__ = (length("commitment", 32), length("leaf", 32), STRICT)
 
     position: Mapped[Position]
     revision: Mapped[Int]
@@ -21,16 +33,18 @@ class Journal(Base):
     operation: Mapped[Name]
     commitment: Mapped[Hex]
     recorded_at: Mapped[Int]
+    leaf: Mapped[Hex]
 
 
 class JournalTile(Base):
     """A complete tile of the tree: 256 hashes, then the 255 roots above them."""
 
     __tablename__ = "journal_tile"
-    __table_args__ = (length("nodes", 511 * 32), STRICT)
+    __table_args__ = (length("root", 32), length("nodes", 511 * 32), STRICT)
 
     level: Mapped[int] = mapped_column(INT64, primary_key=True, autoincrement=False)
     tile: Mapped[int] = mapped_column(INT64, primary_key=True, autoincrement=False)
+    root: Mapped[Hex]  # before the nodes, so that reading it alone does not fetch them
     nodes: Mapped[Bytes]
 
 

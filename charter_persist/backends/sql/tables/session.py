@@ -5,7 +5,18 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped
 
-from charter_persist.backends.sql.tables.base import KEYED, STRICT, Base, Bytes, Hex, Int, Name, NameKey, Position, length
+from charter_persist.backends.sql.tables.base import (
+    KEYED,
+    STRICT,
+    Base,
+    Bytes,
+    Hex,
+    Int,
+    Name,
+    NameKey,
+    Position,
+    length,
+)
 
 
 class Session(Base):
