@@ -21,13 +21,12 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from charter_persist.backends.contract import OPERATION
-from charter_persist.errors import CharterError, CommitUnknownError, InvalidInputError, StoreBusyError
+from charter_persist.errors import CharterError, CommitUnknownError, StoreBusyError
 from charter_persist.model.canonical import canonical_bytes, load_canonical
 from charter_persist.model.text import check_text
 from charter_persist.unit_of_work import Commit, Outcome, UnitOfWork, operation_receipt, operation_row
 
 UNITS_MAX: Final = 256
-OPERATION_VALUE_BYTES_MAX: Final = 64 * 1024
 
 
 def _locked() -> threading.Lock:
@@ -107,11 +106,33 @@ class Batches:
             leads = not self._busy
             self._busy = True
         if not leads:
-            job.signal.acquire()
+            self._wait(job)
             if not job.leads:
                 return job.result()
         self._lead(job)
         return job.result()
+
+    def _wait(self, job: Job) -> None:
+        """Wait until a job has ended or leads; a job that nobody took up in time is withdrawn.
+
+        Raises:
+            StoreBusyError: the time limit passed before the job was begun.
+        """
+        try:
+            if job.signal.acquire(timeout=self._timeout_s):
+                return
+            with self._mutex:
+                if job in self._queue and not job.leads:
+                    self._queue.remove(job)
+                    raise StoreBusyError
+            job.signal.acquire()  # it has begun, and ends within its own time limit
+        except BaseException:
+            with self._mutex:
+                if job in self._queue:
+                    self._queue.remove(job)
+                    if job.leads:
+                        self._promote()
+            raise
 
     def _lead(self, own: Job) -> None:
         with self._mutex:
@@ -120,13 +141,17 @@ class Batches:
             self._execute(jobs)
         finally:
             with self._mutex:
-                self._busy = bool(self._queue)
-                if self._queue:
-                    self._queue[0].leads = True
-                    self._queue[0].signal.release()
+                self._promote()
             for job in jobs:
                 if job is not own:
                     job.signal.release()
+
+    def _promote(self) -> None:
+        """Let the first job in the queue lead; called with the mutex held."""
+        self._busy = bool(self._queue)
+        if self._queue:
+            self._queue[0].leads = True
+            self._queue[0].signal.release()
 
     def _execute(self, jobs: list[Job]) -> None:
         """Run jobs in one commit; one by one where that fails for a reason that may be another's."""
@@ -181,7 +206,8 @@ class Batches:
         context = unit._context
         try:
             value = job.context.copy().run(job.fn, unit)
-            data = b"null" if job.operation_id is None else _operation_value(value)
+            kept_value = None if job.operation_id is None else value
+            data = canonical_bytes(kept_value, options=context.options, limit="operation_value_bytes_max")
             receipt = commit.close(unit)
         except Exception as exc:
             job.error = exc
@@ -194,7 +220,7 @@ class Batches:
         if receipt is not None or job.operation_id is not None:
             context.write.put(OPERATION, operation_row(job.identity, data, receipt, context.now))
         try:
-            context.write.flush()
+            commit.apply(unit)
         except CharterError as exc:
             raise Spoiled from exc
         return Outcome(value, receipt)
@@ -203,18 +229,3 @@ class Batches:
         settled, self._settled = self._settled, []
         for identity in settled:
             unit._context.write.delete(OPERATION, (identity,))
-
-
-def _operation_value(value: Any) -> bytes:
-    """The canonical JSON that is kept for a repeat.
-
-    Raises:
-        NotCanonicalError: the value has no canonical form.
-        InvalidInputError: it is larger than 64 KiB.
-    """
-    data = canonical_bytes(value)
-    if len(data) > OPERATION_VALUE_BYTES_MAX:
-        raise InvalidInputError(
-            f"the value of an operation is {len(data)} bytes long, at most {OPERATION_VALUE_BYTES_MAX} are kept"
-        )
-    return data

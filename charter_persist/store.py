@@ -37,6 +37,7 @@ from charter_persist.errors import (
     NotSupportedError,
     StoreClosedError,
     TimedOutError,
+    UnavailableError,
 )
 from charter_persist.journal.entry import NONCE_BYTES
 from charter_persist.journal.ledger import Ledger
@@ -181,7 +182,7 @@ class Store:
         Args:
             fn: its only argument is the unit of work; what it returns is the value of the outcome.
             operation_id: names the operation, so that a repeat returns the kept value and receipt and does not call
-                ``fn``. The value must then be JSON of at most 64 KiB.
+                ``fn``. The value must then be JSON of at most ``operation_value_bytes_max`` bytes (64 KiB).
 
         Returns:
             Value, receipt, and whether it was a repeat.
@@ -375,6 +376,8 @@ def _backend(url: str, *, migrate: str, read_only: bool, air_gapped: bool, timeo
     path = Path(target.url.database or "")
     if not path.exists():
         raise MigrationRequiredError(f"there is no store at {path} yet; run `charter upgrade` (or upgrade(url))")
+    if not path.is_file():
+        raise UnavailableError(f"{path} is not a file; give the path of a database file")
     return SqliteBackend(path, read_only=read_only)
 
 

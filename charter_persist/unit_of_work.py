@@ -211,6 +211,7 @@ class Commit:
         self._position = transaction.position
         self._revision = transaction.revision
         self._last: Receipt | None = None
+        self._applied = False
 
     def unit(self, timeout_s: float) -> UnitOfWork:
         """The next unit of this commit; end it with `close` before opening another."""
@@ -227,10 +228,16 @@ class Commit:
             self._position, self._revision, self._last = receipt.size, receipt.revision, receipt
         return receipt
 
+    def apply(self, unit: UnitOfWork) -> None:
+        """Pass the changes of a closed unit on to the transaction, so that the next one sees them."""
+        write = unit._context.write
+        write.flush()
+        self._applied = self._applied or write.written
+
     def commit(self, unit: UnitOfWork) -> None:
         """Make everything durable, the changes of the last unit included; a commit without changes is rolled back."""
         write = unit._context.write
-        if self._last is None and not write.dirty:
+        if not (self._applied or write.dirty):
             self.abort()
             return
         try:

@@ -73,7 +73,7 @@ def report_usage(error: click.ClickException, *, url: str, as_json: bool) -> Non
 
 
 def _report(code: str, message: str, told: dict[str, Any], *, url: str, as_json: bool) -> None:
-    message = without_passwords(message, url)
+    message = without_passwords(message, url).strip()
     if as_json:
         text = json.dumps({"error": {"code": code, "message": message, **told}})
         click.echo(without_passwords(text, url), err=True)

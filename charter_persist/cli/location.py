@@ -10,7 +10,7 @@ from urllib.parse import unquote
 # As SQLAlchemy reads it, except that the last @ ends the password: too much is hidden rather than too little.
 _USER_AND_PASSWORD: Final = re.compile(r"(://[^:/@]*):(.*)@", re.DOTALL)
 _SECRET_PARAMETER: Final = re.compile(r"([?&][^=&]*password=)([^&]*)", re.IGNORECASE)
-_SQLITE_FILE: Final = re.compile(r"sqlite(?:\+pysqlite)?:///(?P<path>[^?]+)")
+_SQLITE_FILE: Final = re.compile(r"sqlite(?:\+pysqlite)?:///(?P<path>[^?]+)(?:\?.*)?")
 
 
 def shown_url(url: str) -> str:

@@ -21,16 +21,9 @@ from charter_persist.cli.commands.refs import refs
 from charter_persist.cli.commands.setup import init, upgrade
 from charter_persist.cli.demo.command import demo
 from charter_persist.cli.failure import ExitCode, exit_code, report_error, report_usage
+from charter_persist.cli.group import OrderedGroup
 from charter_persist.cli.invocation import Invocation, StoreNotOpened, common_options
 from charter_persist.errors import CharterError
-
-
-class OrderedGroup(click.Group):
-    """A group whose help lists the commands in the order they were added."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Names of the commands."""
-        return list(self.commands)
 
 
 @click.group(cls=OrderedGroup, context_settings={"help_option_names": ["-h", "--help"]})

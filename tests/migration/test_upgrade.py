@@ -137,6 +137,30 @@ def test_a_sqlite_file_of_another_application_is_refused_and_no_byte_is_changed(
     assert fingerprint(sqlite_database.path) == before
 
 
+@pytest.mark.spec("P45")
+def test_a_file_that_another_application_takes_while_we_wait_is_refused(sqlite_database: Database) -> None:
+    errors: list[CharterError] = []
+
+    def wait_for_it() -> None:
+        try:
+            upgrade(sqlite_database.url)
+        except CharterError as exc:
+            errors.append(exc)
+
+    thread = threading.Thread(target=wait_for_it)
+    with closing(sqlite3.connect(sqlite_database.path, isolation_level=None)) as other:
+        other.execute("PRAGMA journal_mode = WAL")
+        other.execute("BEGIN IMMEDIATE")
+        other.execute("CREATE TABLE invoice (id INTEGER)")
+        thread.start()
+        thread.join(0.5)
+        assert thread.is_alive()
+        other.execute("COMMIT")
+        thread.join(30)
+        assert [type(error) for error in errors] == [SchemaError]
+        assert other.execute("SELECT name FROM sqlite_master").fetchall() == [("invoice",)]
+
+
 @pytest.mark.parametrize("content", [b"this is not a database", b"x" * 8192], ids=["short", "long"])
 def test_a_file_that_is_no_database_is_refused_and_no_byte_is_changed(
     sqlite_database: Database, content: bytes

@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 import sqlalchemy as sa
 
+from charter_persist.backends.sql.guards import APPEND_ONLY
 from charter_persist.backends.sql.schema import DEFAULT_SCHEMA
 from charter_persist.errors import InvalidInputError, UnavailableError
 
@@ -42,9 +43,7 @@ _DENIED_ACTIONS: Final = frozenset(
         sqlite3.SQLITE_DETACH,
     }
 )
-_APPEND_ONLY: Final = frozenset(
-    {"object", "ref_log", "audit_event", "metadata_log", "session_log", "journal", "journal_tile", "store_identity"}
-)
+_APPEND_ONLY: Final = frozenset(APPEND_ONLY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +69,7 @@ def parse_target(url: str | sa.URL) -> Target:
     """
     try:
         parsed = sa.make_url(url)
-    except sa.exc.ArgumentError as exc:
+    except (sa.exc.ArgumentError, ValueError) as exc:
         raise InvalidInputError("that is not a database URL; an example is sqlite:///charter.db") from exc
     if parsed.drivername in {"postgresql", "postgresql+psycopg"}:
         schema = str(parsed.query.get("schema", DEFAULT_SCHEMA))
@@ -78,6 +77,8 @@ def parse_target(url: str | sa.URL) -> Target:
         rest = parsed.set(drivername="postgresql+psycopg").difference_update_query(["schema", "pooler"])
         return Target(rest, schema, pooler)
     if parsed.drivername in {"sqlite", "sqlite+pysqlite"}:
+        if parsed.query:
+            raise InvalidInputError(f"a SQLite URL takes no parameters, got {', '.join(sorted(parsed.query))}")
         return Target(parsed.set(drivername="sqlite+pysqlite"), None)
     raise InvalidInputError(f"no SQL backend for {parsed.drivername}; use sqlite or postgresql+psycopg")
 

@@ -20,6 +20,7 @@ from charter_persist.errors import (
     ConnectionLostError,
     CorruptStoreError,
     IntegrityError,
+    InvalidInputError,
     ReadOnlyError,
     SchemaError,
     SerializationFailureError,
@@ -59,9 +60,6 @@ _POSTGRES: Final[dict[str, Callable[[], CharterError]]] = {
     "3F000": lambda: SchemaError("the database has no charter schema; run `charter upgrade`"),
     "53100": StorageFullError,
     "53300": lambda: UnavailableError("the server has no free connection; raise max_connections or try again"),
-    "3D000": lambda: UnavailableError("the database of that URL does not exist; create it first"),
-    "28P01": lambda: UnavailableError("the server refused the password; check the URL or ~/.pgpass"),
-    "28000": lambda: UnavailableError("the server refused the role of that URL"),
     "P0001": AppendOnlyError,
 }
 _CONNECTION_CLASSES: Final = ("08", "57P")
@@ -103,6 +101,18 @@ def postgres_fault(error: Exception) -> CharterError:
         return IntegrityError(f"Postgres refused it: {driver}")
     make = _POSTGRES.get(state)
     return make() if make else BackendError(f"Postgres failed ({state}): {driver}")
+
+
+def connect_fault(error: Exception) -> CharterError:
+    """What it means that Postgres could not be connected to; libpq says why, without the password."""
+    fault = postgres_fault(error)
+    driver = _driver_error(error)
+    reason = str(driver).strip().splitlines()[0] if str(driver).strip() else "no reason given"
+    if isinstance(driver, psycopg.ProgrammingError) and getattr(driver, "sqlstate", None) is None:
+        return InvalidInputError(f"Postgres does not take that URL: {reason}")
+    if isinstance(fault, ConnectionLostError):
+        return UnavailableError(f"the Postgres server cannot be used: {reason}")
+    return fault
 
 
 def commit_fault(error: Exception) -> CharterError:

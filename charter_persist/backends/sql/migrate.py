@@ -21,10 +21,9 @@ import psycopg
 import sqlalchemy as sa
 
 from charter_persist.backends.sql.engine import SQLITE_SETTINGS, Target, parse_target
-from charter_persist.backends.sql.faults import postgres_fault, sqlite_fault
+from charter_persist.backends.sql.faults import connect_fault, postgres_fault, sqlite_fault
 from charter_persist.backends.sql.schema import APPLICATION_ID, SCHEMA_GENERATION, VERSION_TABLE, current_revision
 from charter_persist.errors import (
-    ConnectionLostError,
     InvalidInputError,
     NotSupportedError,
     SchemaError,
@@ -244,11 +243,7 @@ def _reached(engine: sa.Engine) -> sa.Connection:
     try:
         return engine.connect()
     except sa.exc.DBAPIError as exc:
-        fault = postgres_fault(exc)
-        if isinstance(fault, ConnectionLostError):
-            reason = str(exc.orig).strip().splitlines()[0]
-            raise UnavailableError(f"the Postgres server cannot be used: {reason}") from exc
-        raise fault from exc
+        raise connect_fault(exc) from exc
 
 
 def _take_advisory_lock(connection: sa.Connection, schema: str, deadline: float) -> None:

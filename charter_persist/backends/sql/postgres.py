@@ -20,10 +20,11 @@ from psycopg.rows import tuple_row
 
 from charter_persist.backends.contract import BackendCapabilities, Changes, Diagnosis, Head, Key, Relation, Row
 from charter_persist.backends.sql.engine import Target, postgres_engine
-from charter_persist.backends.sql.faults import commit_fault, postgres_fault
+from charter_persist.backends.sql.faults import commit_fault, connect_fault, postgres_fault
 from charter_persist.backends.sql.guards import missing_guards
 from charter_persist.backends.sql.opening import check_schema, read_store_id
 from charter_persist.backends.sql.reader import ClosedLink, SqlReader
+from charter_persist.backends.sql.schema import SCHEMA_HEAD
 from charter_persist.backends.sql.statements import Statements
 from charter_persist.backends.sql.tables import JournalHead
 from charter_persist.errors import (
@@ -294,12 +295,7 @@ class PostgresBackend:
                 _check_durability(connection)
         except (sa.exc.DBAPIError, psycopg.Error) as exc:
             self._engine.dispose()
-            fault = postgres_fault(exc)
-            if isinstance(fault, ConnectionLostError):
-                raise UnavailableError(
-                    "the Postgres server cannot be reached; check host, port and that it runs"
-                ) from exc
-            raise fault from exc
+            raise connect_fault(exc) from exc
         except BaseException:
             self._engine.dispose()
             raise
@@ -414,6 +410,7 @@ class PostgresBackend:
             ).scalar()
         problems = [f"the guard {name} is missing; run `charter upgrade` and then `charter verify`" for name in missing]
         facts: dict[str, str | int | bool] = {
+            "schema_revision": SCHEMA_HEAD,  # opening refuses any other
             "server_version": str(version),
             "data_checksums": checksums == "on",
             "runs_as_owner": bool(owner),

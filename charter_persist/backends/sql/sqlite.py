@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import random
+import shutil
 import sqlite3
 import threading
 import time
@@ -31,6 +32,7 @@ from charter_persist.backends.sql.faults import commit_fault, sqlite_fault
 from charter_persist.backends.sql.guards import missing_guards
 from charter_persist.backends.sql.opening import check_schema, read_store_id
 from charter_persist.backends.sql.reader import ClosedLink, SqlReader
+from charter_persist.backends.sql.schema import SCHEMA_HEAD
 from charter_persist.backends.sql.statements import Statements
 from charter_persist.errors import InvalidInputError, ReadOnlyError, StoreBusyError, StoreClosedError
 
@@ -169,7 +171,7 @@ class SqliteBackend:
     Args:
         path: the file; it must exist and hold the schema at head.
         read_only: open it for reading; nothing is ever written.
-        private: remove the file at close (it was made for this backend alone).
+        private: remove the file and its folder at close; they were made for this backend alone.
     """
 
     name = "sqlite"
@@ -336,6 +338,7 @@ class SqliteBackend:
         wal = Path(f"{self.path}-wal")
         problems = [f"the guard {name} is missing; run `charter upgrade` and then `charter verify`" for name in missing]
         facts: dict[str, str | int | bool] = {
+            "schema_revision": SCHEMA_HEAD,  # opening refuses any other
             "sqlite_version": sqlite3.sqlite_version,
             "checkpoints_only_under_writer_lock": sqlite3.sqlite_version_info < WAL_RESET_FIXED,
             "journal_mode": "wal",
@@ -353,8 +356,7 @@ class SqliteBackend:
         self.discard_writer()
         self._engine.dispose()
         if self._private:
-            for suffix in ("", "-wal", "-shm"):
-                Path(f"{self.path}{suffix}").unlink(missing_ok=True)
+            shutil.rmtree(self.path.parent)
 
 
 def _same_file(driver: sqlite3.Connection, path: Path) -> bool:

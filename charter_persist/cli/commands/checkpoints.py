@@ -12,7 +12,7 @@ import click
 
 from charter_persist.cli.failure import ExitCode
 from charter_persist.cli.invocation import Invocation, common_options, pass_invocation
-from charter_persist.cli.output import Block, Line, Pairs, Table, answer
+from charter_persist.cli.output import Block, Pairs, Table, answer
 from charter_persist.cli.progress import progress
 from charter_persist.errors import AlreadyExistsError, ProofError
 from charter_persist.integrity.verify import Finding, VerifyReport
@@ -29,9 +29,9 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @common_options
 @pass_invocation
 def checkpoint(invocation: Invocation, key: Path | None, out: Path | None) -> None:
-    """Print the size and the root of the journal as a C2SP signed note, to be kept outside the store.
+    """Write size and root of the journal as a C2SP signed note.
 
-    Without --key the note is unsigned. With it the verifier key is printed as well: give it to those who verify. The
+    Keep it outside the store: it shows later that what was recorded by now is still there. Without --key the note is unsigned. With it the verifier key is printed as well: give it to those who verify. The
     private key is only read, never kept.
     """
     signer = None if key is None else load_signer(_read(key))
@@ -65,7 +65,7 @@ def checkpoint(invocation: Invocation, key: Path | None, out: Path | None) -> No
 @common_options
 @pass_invocation
 def verify(invocation: Invocation, note: Path | None, public_key: str | None) -> int:
-    """Recompute every digest, every commitment and the root from what is stored.
+    """Recompute every digest, every commitment and the root.
 
     Says the level that was really checked: `none` where something is wrong, `chain` where the store agrees with
     itself, `checkpoint` where it also continues a checkpoint that was kept elsewhere. Exit code 1 on findings.

@@ -21,7 +21,7 @@ PROGRESS_EVERY = 4_096
 @common_options
 @pass_invocation
 def status(invocation: Invocation) -> None:
-    """Say what the store is, how far it has come, and how much it holds.
+    """Say what the store is and how much it holds.
 
     Two stores with the same root hold the same journal.
     """

@@ -21,13 +21,21 @@ LIMIT_MAX = 10_000
 @click.command()
 @click.option("--after", type=click.IntRange(min=0), metavar="POSITION", help="Only entries behind this position.")
 @click.option(
-    "--limit", type=click.IntRange(1, LIMIT_MAX), default=20, show_default=True, help="How many entries at most."
+    "--limit",
+    metavar="N",
+    type=click.IntRange(1, LIMIT_MAX),
+    default=20,
+    show_default=True,
+    help="How many entries at most.",
 )
 @click.option("--store", metavar="NAME", help="Only entries of this store, such as object or audit.")
 @common_options
 @pass_invocation
 def log(invocation: Invocation, after: int | None, limit: int, store: str | None) -> None:
-    """List journal entries in their order: the newest ones, or with --after those behind a position."""
+    """List journal entries in their order.
+
+    The newest ones, or with --after the first ones behind that position. `--json` adds the commitments.
+    """
     with invocation.open() as opened, opened.read() as view:
         entries = list(choose_entries(view.journal, after=after, limit=limit, store=store))
     document = {"entries": [entry_to_json(entry) for entry in entries]}

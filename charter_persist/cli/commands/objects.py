@@ -19,9 +19,10 @@ from charter_persist.model.canonical import canonical_bytes, parse_json
 @common_options
 @pass_invocation
 def put(invocation: Invocation, object_type: str, source: IO[bytes]) -> None:
-    """Store the JSON of FILE (or of standard input) as an object of TYPE and print its digest.
+    """Store JSON as an object of TYPE and print its digest.
 
-    The JSON is read strictly: what has no canonical form is refused. An object that is there already stays as it is.
+    It comes from FILE or from standard input, and is read strictly: what has no canonical form is refused. An object
+    that is there already stays as it is.
     """
     content = parse_json(source.read())
     with invocation.open(read_only=False) as store:
@@ -43,9 +44,9 @@ def put(invocation: Invocation, object_type: str, source: IO[bytes]) -> None:
 @common_options
 @pass_invocation
 def get(invocation: Invocation, prefix: str) -> None:
-    """Print the object whose digest is, or begins with, DIGEST; it is verified as it is read.
+    """Print the object whose digest is, or begins with, DIGEST.
 
-    In a pipe this is the canonical JSON, byte for byte what was hashed; `--json` gives the envelope around it.
+    It is verified as it is read. In a pipe this is the canonical JSON, byte for byte what was hashed; `--json` gives the envelope around it.
     """
     with invocation.open() as store, store.read() as view:
         envelope = view.objects.find(prefix)

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import click
 
+from charter_persist.cli.group import OrderedGroup
 from charter_persist.cli.invocation import Invocation, common_options, pass_invocation
 from charter_persist.cli.output import Line, Table, answer
 from charter_persist.model.records import Ref
@@ -14,7 +15,7 @@ PAGE_MAX = 10_000
 COLUMNS = ("name", "digest", "version", "revision")
 
 
-@click.group()
+@click.group(cls=OrderedGroup)
 @common_options
 def refs() -> None:
     """Named pointers to objects, changed by compare-and-set only."""
@@ -22,8 +23,10 @@ def refs() -> None:
 
 @refs.command("list")
 @click.argument("prefix", default="")
-@click.option("--limit", type=click.IntRange(1, PAGE_MAX), default=100, show_default=True, help="How many at most.")
-@click.option("--cursor", help="Go on where the page with this cursor ended.")
+@click.option(
+    "--limit", metavar="N", type=click.IntRange(1, PAGE_MAX), default=100, show_default=True, help="How many at most."
+)
+@click.option("--cursor", metavar="CURSOR", help="Go on where the page with this cursor ended.")
 @common_options
 @pass_invocation
 def list_refs(invocation: Invocation, prefix: str, limit: int, cursor: str | None) -> None:
@@ -50,7 +53,11 @@ def get_ref(invocation: Invocation, name: str) -> None:
 @click.argument("name")
 @click.argument("digest")
 @click.option(
-    "--expected", type=click.IntRange(min=0), required=True, help="The version it has now; 0 where it must not exist."
+    "--expected",
+    metavar="VERSION",
+    type=click.IntRange(min=0),
+    required=True,
+    help="The version it has now; 0 where it must not exist.",
 )
 @common_options
 @pass_invocation
@@ -63,7 +70,9 @@ def set_ref(invocation: Invocation, name: str, digest: str, expected: int) -> No
 
 @refs.command("delete")
 @click.argument("name")
-@click.option("--expected", type=click.IntRange(min=1), required=True, help="The version it has now.")
+@click.option(
+    "--expected", metavar="VERSION", type=click.IntRange(min=1), required=True, help="The version it has now."
+)
 @common_options
 @pass_invocation
 def delete_ref(invocation: Invocation, name: str, expected: int) -> None:

@@ -13,7 +13,7 @@ from charter_persist.cli.output import Pairs, answer
 @common_options
 @pass_invocation
 def init(invocation: Invocation) -> None:
-    """Create the store, or upgrade the one that is there, and say where it is.
+    """Create the store, or upgrade it, and say where it is.
 
     The database itself must exist on Postgres; on SQLite the file is made.
     """
