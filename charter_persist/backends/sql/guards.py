@@ -46,9 +46,11 @@ END
 """
 # A fixed search path, so that no object of the caller can stand in for one of the system.
 _POSTGRES_FUNCTION: Final = """\
-CREATE FUNCTION {schema}.refuse_change() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $${body}$$"""
+CREATE FUNCTION {schema}.refuse_change() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $${body}$$"""
 _POSTGRES_TRIGGER: Final = """\
-CREATE TRIGGER guard_{table}_{suffix} BEFORE {events} ON {schema}.{table} FOR EACH {level} EXECUTE FUNCTION {schema}.refuse_change()"""
+CREATE TRIGGER guard_{table}_{suffix} BEFORE {events} ON {schema}.{table}
+FOR EACH {level} EXECUTE FUNCTION {schema}.refuse_change()"""
 # ALWAYS: also where session_replication_role turns ordinary triggers off.
 _POSTGRES_ALWAYS: Final = "ALTER TABLE {schema}.{table} ENABLE ALWAYS TRIGGER guard_{table}_{suffix}"
 
@@ -161,7 +163,8 @@ JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
 JOIN pg_catalog.pg_language l ON l.oid = p.prolang
 WHERE n.nspname = :schema AND p.proname = 'refuse_change' AND p.pronargs = 0
 """)
-# Not pg_get_triggerdef: what it prints depends on the search path. A trigger with a condition or a column list is no guard.
+# Not pg_get_triggerdef: what it prints depends on the search path.
+# A trigger with a condition or a list of columns is no guard.
 _STORED_TRIGGERS: Final = sa.text("""
 SELECT t.tgname, c.relname, t.tgtype
 FROM pg_catalog.pg_trigger t

@@ -22,7 +22,14 @@ import sqlalchemy as sa
 
 from charter_persist.backends.sql.engine import SQLITE_SETTINGS, Target, parse_target
 from charter_persist.backends.sql.faults import connect_fault, postgres_fault, sqlite_fault
-from charter_persist.backends.sql.schema import APPLICATION_ID, SCHEMA_GENERATION, VERSION_TABLE, current_revision
+from charter_persist.backends.sql.schema import (
+    APPLICATION_ID,
+    SCHEMA_GENERATION,
+    VERSION_TABLE,
+    check_schema_name,
+    create_all,
+    current_revision,
+)
 from charter_persist.errors import (
     InvalidInputError,
     NotSupportedError,
@@ -55,7 +62,7 @@ def migrations_path() -> Path:
 def upgrade(url: str | sa.URL, *, revision: str = "head", lock_timeout_s: float = LOCK_TIMEOUT_S) -> None:
     """Bring a database to a revision of the schema; an empty one becomes a store.
 
-    Safe to call from any number of processes at once and to repeat: one does the work, the others wait and find it done.
+    Safe to repeat, and to call from any number of processes at once: one does the work, the others find it done.
     A migration that fails or is killed leaves the database at the revision before it. Never goes back.
 
     Args:
@@ -65,7 +72,8 @@ def upgrade(url: str | sa.URL, *, revision: str = "head", lock_timeout_s: float 
         lock_timeout_s: how long to wait for another upgrade or writer, in seconds.
 
     Raises:
-        InvalidInputError: ``url`` is not the URL of SQLite or Postgres, or ``revision`` is empty.
+        InvalidInputError: ``url`` is not the URL of SQLite or Postgres, its schema is no plain name, or ``revision`` is
+            empty.
         NotSupportedError: the URL leads through a transaction pooler.
         UnavailableError: the file cannot be opened or the server not be reached.
         SchemaError: the database is not a charter store, or ``revision`` is not known.
@@ -97,6 +105,20 @@ def upgrade(url: str | sa.URL, *, revision: str = "head", lock_timeout_s: float 
         raise SchemaError(f"the upgrade to {revision} is not possible: {exc}") from exc
     finally:
         _one_upgrade.release()
+
+
+def create_sqlite(path: Path) -> None:
+    """Make a new SQLite store at head without Alembic: for one that is private to a process and short-lived.
+
+    Args:
+        path: of a file that does not exist yet.
+
+    Raises:
+        CharterError: as `upgrade` says.
+    """
+    target = Target(sa.URL.create("sqlite+pysqlite", database=str(path)), None)
+    with migration_connection(target, known=(), lock_timeout_s=LOCK_TIMEOUT_S) as connection:
+        create_all(connection, schema=None)
 
 
 @contextmanager
@@ -219,7 +241,7 @@ def _refuse_foreign_file(driver: Any) -> None:
 def _postgres_connection(target: Target, known: Collection[str], deadline: float) -> Iterator[sa.Connection]:
     if target.pooler:
         raise NotSupportedError("an upgrade holds a lock of its session; give a URL that leads past the pooler")
-    schema = str(target.schema)
+    schema = check_schema_name(str(target.schema))
     arguments = {"connect_timeout": 10, "application_name": "charter_persist upgrade"}
     options: dict[str, Any] = {"poolclass": sa.NullPool, "connect_args": arguments, "hide_parameters": True}
     locking = sa.create_engine(target.url, isolation_level="AUTOCOMMIT", **options)

@@ -1,7 +1,7 @@
 """The Postgres backend: the lock of the head row is the writer lock, so commit order is position order.
 
 Cost of one durable unit with one object, five statements in three round trips: lock and read the head (with BEGIN);
-look the object up; insert object, insert entry, update the head (with COMMIT, in one pipeline). A relation with many
+look the object up; insert object, insert entry, update the head (with COMMIT). A relation with many
 new rows goes through COPY. The head is never released before the flush, so a visible position is durable.
 
 Source: DESIGN 5, RELIABILITY 1.5, 4.2.
@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import psycopg
 import sqlalchemy as sa
-from psycopg.rows import tuple_row
+from psycopg.pq.abc import PGresult
 
 from charter_persist.backends.contract import BackendCapabilities, Changes, Diagnosis, Head, Key, Relation, Row
 from charter_persist.backends.sql.engine import Target, postgres_engine
@@ -24,6 +24,7 @@ from charter_persist.backends.sql.faults import commit_fault, connect_fault, pos
 from charter_persist.backends.sql.guards import missing_guards
 from charter_persist.backends.sql.opening import check_schema, read_store_id
 from charter_persist.backends.sql.reader import ClosedLink, SqlReader
+from charter_persist.backends.sql.roundtrip import RoundTrip, Statement
 from charter_persist.backends.sql.schema import SCHEMA_HEAD
 from charter_persist.backends.sql.statements import Statements
 from charter_persist.backends.sql.tables import JournalHead
@@ -39,41 +40,38 @@ from charter_persist.errors import (
 # From so many rows on COPY is faster than the statement for each row.
 COPY_ROWS_MIN: Final = 32
 _BEGIN: Final = "BEGIN ISOLATION LEVEL READ COMMITTED"
+_NARROW: Final = "SELECT set_config('lock_timeout', $1, true)"
 
 
 class PostgresLink:
     """`reader.Link` over a psycopg connection; rows come back in binary form."""
 
-    def __init__(self, connection: psycopg.Connection[Any]) -> None:
+    def __init__(self, connection: psycopg.Connection[Any], *, prepared: bool) -> None:
         self.connection = connection
-        self.cursor = connection.cursor(binary=True, row_factory=tuple_row)
+        self.round_trip = RoundTrip(connection, prepared=prepared)
 
     def one(self, sql: str, parameters: Sequence[Any] = ()) -> Any:
         """The first row, or None."""
-        with _faults():
-            return self.cursor.execute(sql, parameters).fetchone()
+        return self.row_of([(sql, parameters)])
 
     def all(self, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
         """All rows."""
-        with _faults():
-            return self.cursor.execute(sql, parameters).fetchall()
+        with _FAULTS, self.connection.lock:
+            return self.round_trip.rows(self.round_trip.run([(sql, parameters)])[-1])
 
-    def run(self, sql: str, parameters: Sequence[Any] | None = None) -> None:
-        """Run a statement that returns nothing."""
-        with _faults():
-            self.cursor.execute(sql, parameters)
+    def together(self, statements: Sequence[Statement]) -> PGresult:
+        """Run statements in one round trip; the result of the last one."""
+        with _FAULTS, self.connection.lock:
+            return self.round_trip.run(statements)[-1]
 
-    def script(self, sql: str) -> Any:
-        """Run several statements in one round trip; the first row of the last one."""
-        with _faults():
-            cursor = self.connection.execute(sql)
-            while cursor.nextset():
-                pass
-            return cursor.fetchone()
+    def row_of(self, statements: Sequence[Statement]) -> Any:
+        """Run statements in one round trip; the first row of the last one, or None."""
+        with _FAULTS, self.connection.lock:
+            return self.round_trip.first_row(self.round_trip.run(statements)[-1])
 
     def copy(self, sql: str, types: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         """Load rows through COPY in binary form."""
-        with _faults(), self.cursor.copy(sql) as copy:
+        with _FAULTS, self.connection.cursor().copy(sql) as copy:
             copy.set_types(types)
             for row in rows:
                 copy.write_row(row)
@@ -93,10 +91,6 @@ class _Faults:
 _FAULTS: Final = _Faults()
 
 
-def _faults() -> _Faults:
-    return _FAULTS
-
-
 class PostgresReader(SqlReader):
     """Reads over psycopg; many keys are one statement."""
 
@@ -111,13 +105,13 @@ class PostgresReader(SqlReader):
 class PostgresSnapshot(PostgresReader):
     """A REPEATABLE READ, READ ONLY transaction; reading the head takes its snapshot at once."""
 
-    def __init__(self, backend: PostgresBackend, pooled: sa.PoolProxiedConnection, begin: str) -> None:
+    def __init__(self, backend: PostgresBackend, pooled: sa.PoolProxiedConnection, begin: Sequence[Statement]) -> None:
         self._backend = backend
         self._pooled: sa.PoolProxiedConnection | None = pooled
-        self._connected = PostgresLink(_driver(pooled))
+        self._connected = backend.link(pooled)
         super().__init__(self._connected, backend.statements)
         try:
-            self._connected.script(begin)
+            self._connected.together(begin)
         except BaseException:
             pooled.invalidate()
             raise
@@ -128,7 +122,7 @@ class PostgresSnapshot(PostgresReader):
         if pooled is not None:
             self._link = ClosedLink()
             try:
-                self._connected.run("ROLLBACK")
+                self._connected.together([("ROLLBACK", ())])
             except ConnectionLostError:
                 pooled.invalidate()
             else:
@@ -138,21 +132,18 @@ class PostgresSnapshot(PostgresReader):
 class PostgresTransaction(PostgresReader):
     """A write transaction that holds the lock of the head row."""
 
-    def __init__(self, backend: PostgresBackend, link: PostgresLink, begin: str, *, joined: bool = False) -> None:
+    def __init__(
+        self, backend: PostgresBackend, link: PostgresLink, begin: Sequence[Statement], *, joined: bool = False
+    ) -> None:
         super().__init__(link, backend.statements)
         self._writer = link
         self._backend = backend
         self._joined = joined
         self._ended = False
-        if joined:
-            link.run("SAVEPOINT joined")
-            row = link.one(begin)
-        else:
-            row = link.script(begin)
-        _, self.position, self.revision = row
+        _, self.position, self.revision = link.row_of(begin)
 
     def apply(self, changes: Changes) -> None:
-        """COPY for many new rows, else one statement a row, all in one pipeline."""
+        """COPY for many new rows, else one statement a row, all in one round trip."""
         large = {
             relation: rows
             for relation, rows in changes.items()
@@ -169,22 +160,18 @@ class PostgresTransaction(PostgresReader):
             ]
         )
 
-    def _writes(self, relation: Relation[Any], rows: Any) -> Iterator[tuple[str, Sequence[Any]]]:
+    def _writes(self, relation: Relation[Any], rows: Any) -> Iterator[Statement]:
         write = self._statements.upsert(relation) if relation.mutable else self._statements.insert(relation)
         for key, row in rows.items():
             yield (write, row) if row is not None else (self._statements.delete(relation), key)
 
-    def _run(self, statements: list[tuple[str, Sequence[Any]]]) -> None:
-        if len(statements) == 1:
-            self._writer.run(*statements[0])
-        elif statements:
-            with _faults(), self._writer.connection.pipeline():
-                for sql, parameters in statements:
-                    self._writer.run(sql, parameters)
+    def _run(self, statements: Sequence[Statement]) -> None:
+        if statements:
+            self._writer.together(statements)
 
     def commit(self, changes: Changes, head: Head | None) -> None:
         """Apply, move the head and commit, in one round trip where the changes are few."""
-        moves: list[tuple[str, Sequence[Any]]] = (
+        moves: list[Statement] = (
             [] if head is None else [(self._backend.move_head, (head.size, head.revision, head.root))]
         )
         if self._joined:
@@ -200,14 +187,12 @@ class PostgresTransaction(PostgresReader):
             self.apply(changes)
         self._commit([*writes, *moves])
 
-    def _commit(self, statements: list[tuple[str, Sequence[Any]]]) -> None:
+    def _commit(self, statements: Sequence[Statement]) -> None:
         link = self._writer
         try:
-            with link.connection.pipeline():
-                for sql, parameters in statements:
-                    link.cursor.execute(sql, parameters)
-                done = link.connection.execute("COMMIT")
-            if done.statusmessage != "COMMIT":
+            with link.connection.lock:
+                done = link.round_trip.run([*statements, ("COMMIT", ())])[-1]
+            if done.command_status != b"COMMIT":
                 raise ConnectionLostError("the server rolled the unit back instead of committing it")
         except psycopg.Error as exc:
             fault = commit_fault(exc)
@@ -221,7 +206,7 @@ class PostgresTransaction(PostgresReader):
         if self._ended:
             return
         try:
-            self._writer.run("ROLLBACK TO joined" if self._joined else "ROLLBACK")
+            self._writer.together([("ROLLBACK TO joined" if self._joined else "ROLLBACK", ())])
         except ConnectionLostError:
             self._backend.discard_writer()  # the server rolls back when a connection ends
         finally:
@@ -255,14 +240,17 @@ class PostgresBackend:
         self._timeout_ms = int(timeout_s * 1000)
         self._read_only = read_only
         self._engine = postgres_engine(target, timeout_s=timeout_s)
-        self.statements = Statements(self._engine.dialect, target.schema)
+        dialect: Any = type(self._engine.dialect)
+        # libpq takes $1, $2 and so on, as the server does.
+        self.statements = Statements(dialect(paramstyle="numeric_dollar"), target.schema)
         lock = sa.select(
             sa.func.set_config("synchronous_commit", "on", True), JournalHead.position, JournalHead.revision
         ).with_for_update(key_share=True, of=JournalHead)
-        self._lock_head = self._literal(lock)
-        self._begin_read = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; " + self._literal(
-            sa.select(JournalHead.position)
-        )
+        self._lock_head: Statement = (self._literal(lock), ())
+        self._begin_read: list[Statement] = [
+            ("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", ()),
+            (self._literal(sa.select(JournalHead.position)), ()),
+        ]
         self.move_head = self.statements.text(
             sa.update(JournalHead).values(
                 position=sa.bindparam(None, type_=sa.BigInteger()),
@@ -348,25 +336,31 @@ class PostgresBackend:
             raise
 
     def _begin(self, deadline: float) -> PostgresTransaction:
-        """Begin on the writing connection; one that died while it idled is replaced, for nothing was sent yet."""
-        fresh = self._writer is None
-        link = self._writing_link()
+        """Begin on the writing connection; where it died while it idled, the pool is renewed: nothing was sent yet."""
         left_ms = max(1, int((deadline - time.monotonic()) * 1000))
         # The session's own lock_timeout is the whole limit; it is narrowed only after waiting here for long.
         narrow = self._pooler or left_ms < self._timeout_ms // 2
-        begin = f"{_BEGIN}; {f'SET LOCAL lock_timeout = {left_ms}; ' if narrow else ''}{self._lock_head}"
+        narrowed = [(_NARROW, (str(left_ms),))] if narrow else []
+        begin = [(_BEGIN, ()), *narrowed, self._lock_head]
         try:
-            return PostgresTransaction(self, link, begin)
+            return PostgresTransaction(self, self._writing_link(), begin)
         except ConnectionLostError:
-            if fresh:
-                raise
             self.discard_writer()
+            self._engine.dispose()
             return PostgresTransaction(self, self._writing_link(), begin)
 
     def _writing_link(self) -> PostgresLink:
         if self._writer is None:
             self._writer = self._pooled()
-        return PostgresLink(_driver(self._writer))
+        return self.link(self._writer)
+
+    def link(self, pooled: sa.PoolProxiedConnection) -> PostgresLink:
+        """The link of a connection; it lives as long as the connection, with what was prepared on it."""
+        driver = _driver(pooled)
+        link: PostgresLink | None = pooled.info.get("charter_link")
+        if link is None or link.connection is not driver:
+            link = pooled.info["charter_link"] = PostgresLink(driver, prepared=not self._pooler)
+        return link
 
     def join(self, connection: Any, timeout_s: float) -> PostgresTransaction:
         """Begin inside a transaction of a SQLAlchemy connection to the same database."""
@@ -383,8 +377,8 @@ class PostgresBackend:
         if not self._lock.acquire(timeout=timeout_s):
             raise StoreBusyError
         try:
-            link = PostgresLink(_driver(connection.connection))
-            return PostgresTransaction(self, link, self._lock_head, joined=True)
+            link = PostgresLink(_driver(connection.connection), prepared=False)
+            return PostgresTransaction(self, link, [("SAVEPOINT joined", ()), self._lock_head], joined=True)
         except BaseException:
             self._lock.release()
             raise

@@ -1,13 +1,14 @@
 """The schema as a whole: which revision it is, what belongs to it on which database, and making it fresh.
 
-A fresh schema equals one made by the migrations, guards included; a test compares them. Alembic is not imported: opening
-a store must be quick. On Postgres the schema's name is written into each statement, so the search path never matters.
+A fresh schema equals one made by the migrations, guards included; a test compares them. Alembic is not imported, for
+opening a store must be quick. On Postgres the schema's name stands in each statement, so the search path never matters.
 Source: DESIGN 4, RELIABILITY 4.1-13, 4.3-4, 4.3-9.
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
 import time
 import uuid
 from typing import Any, Final
@@ -17,7 +18,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 
 from charter_persist.backends.sql.guards import guard_statements, quoted
 from charter_persist.backends.sql.tables import Base, JournalHead, StoreIdentity
-from charter_persist.errors import SchemaError
+from charter_persist.errors import InvalidInputError, SchemaError
 
 SCHEMA_HEAD: Final = "0001"
 SCHEMA_GENERATION: Final = 1
@@ -48,14 +49,26 @@ def tables_for(dialect_name: str) -> list[sa.Table]:
     return [table for table in Base.metadata.sorted_tables if table.name not in left_out]
 
 
+def check_schema_name(schema: str) -> str:
+    """The name of a Postgres schema, which must be a plain one, so that it stands in SQL without surprises.
+
+    Raises:
+        InvalidInputError: it is not of 1 to 63 ASCII letters, digits and ``_``, or begins with a digit or ``pg_``.
+    """
+    if not re.fullmatch(r"(?!pg_)[A-Za-z_][A-Za-z0-9_]{0,62}", schema):
+        raise InvalidInputError(
+            f"{schema!r} is not a schema name: 1 to 63 letters, digits and _, not beginning with pg_"
+        )
+    return schema
+
+
 def schema_statement(schema: str) -> str:
     """SQL that makes a Postgres schema where there is none.
 
     ``CREATE SCHEMA IF NOT EXISTS`` would ask for the right to create one even where it exists, and a migrator has not.
     """
-    literal = "'" + schema.replace("'", "''") + "'"
-    make = f"CREATE SCHEMA {quoted(schema)}"
-    return f"DO $$ BEGIN IF to_regnamespace(quote_ident({literal})) IS NULL THEN {make}; END IF; END $$"
+    name = quoted(check_schema_name(schema))
+    return f"DO $$ BEGIN IF to_regnamespace('{name}') IS NULL THEN CREATE SCHEMA {name}; END IF; END $$"
 
 
 def create_all(connection: sa.Connection, *, schema: str | None) -> None:
@@ -69,6 +82,7 @@ def create_all(connection: sa.Connection, *, schema: str | None) -> None:
         schema: the Postgres schema, made where it is missing; None on SQLite.
 
     Raises:
+        InvalidInputError: ``schema`` is no plain name.
         sqlalchemy.exc.DBAPIError: the database refuses, for example because the tables exist.
     """
     dialect = connection.dialect.name
