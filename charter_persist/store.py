@@ -8,6 +8,7 @@ Source: DESIGN 1 and 3, REQUIREMENTS 8.
 from __future__ import annotations
 
 import os
+import stat
 import tempfile
 import threading
 from collections.abc import Callable
@@ -373,17 +374,27 @@ def _backend(url: str, *, migrate: str, read_only: bool, air_gapped: bool, timeo
         migrations.upgrade(url)
     if target.schema is not None:
         return PostgresBackend(target, read_only=read_only, timeout_s=timeout_s)
-    path = Path(target.url.database or "")
-    if not path.exists():
-        raise MigrationRequiredError(f"there is no store at {path} yet; run `charter upgrade` (or upgrade(url))")
-    if not path.is_file():
+    return SqliteBackend(_existing_file(Path(target.url.database or "")), read_only=read_only)
+
+
+def _existing_file(path: Path) -> Path:
+    """The path of a database file that is there."""
+    try:
+        kind = path.stat().st_mode
+    except FileNotFoundError as exc:
+        raise MigrationRequiredError(
+            f"there is no store at {path} yet; run `charter upgrade` (or upgrade(url))"
+        ) from exc
+    except OSError as exc:
+        raise UnavailableError(f"{path} cannot be opened: {exc.strerror}") from exc
+    if not stat.S_ISREG(kind):
         raise UnavailableError(f"{path} is not a file; give the path of a database file")
-    return SqliteBackend(path, read_only=read_only)
+    return path
 
 
 def _private_sqlite() -> SqliteBackend:
     """A new SQLite file in a folder of its own, removed at close."""
     folder = tempfile.mkdtemp(prefix="charter-")
     path = Path(folder) / "charter.db"
-    migrations.upgrade(f"sqlite:///{path}")
+    migrations.create_sqlite(path)
     return SqliteBackend(path, private=True)

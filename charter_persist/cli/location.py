@@ -19,11 +19,14 @@ def shown_url(url: str) -> str:
 
 
 def without_passwords(text: str, url: str) -> str:
-    """A text in which no password of the URL is left, neither as it stands there nor decoded."""
+    """A text in which no password of the URL is left, neither as it stands there nor decoded.
+
+    A driver that takes the first @ for the end of the password speaks of the rest as a host, so the parts go as well.
+    """
     for pattern in (_USER_AND_PASSWORD, _SECRET_PARAMETER):
         for _, password in pattern.findall(url):
-            for spelling in {password, unquote(password)} - {""}:
-                text = text.replace(spelling, "***")
+            for spelling in (password, unquote(password), *password.split("@")):
+                text = text.replace(spelling, "***") if spelling else text
     return text
 
 

@@ -48,7 +48,8 @@ CREATE TRIGGER guard_{table}_{event} BEFORE {event} ON {table}{condition}
 BEGIN SELECT RAISE(ABORT, 'append-only: {table}'); END"""
 
 POSTGRES_FUNCTION = """\
-CREATE FUNCTION {schema}.refuse_change() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+CREATE FUNCTION {schema}.refuse_change() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   IF TG_TABLE_NAME = 'metadata_log' AND TG_OP = 'DELETE' THEN
     IF EXISTS (SELECT 1 FROM {schema}.metadata_log AS newer
@@ -60,9 +61,11 @@ BEGIN
 END
 $$"""
 POSTGRES_CHANGE = """\
-CREATE TRIGGER guard_{table}_change BEFORE {events} ON {schema}.{table} FOR EACH ROW EXECUTE FUNCTION {schema}.refuse_change()"""
+CREATE TRIGGER guard_{table}_change BEFORE {events} ON {schema}.{table}
+FOR EACH ROW EXECUTE FUNCTION {schema}.refuse_change()"""
 POSTGRES_TRUNCATE = """\
-CREATE TRIGGER guard_{table}_truncate BEFORE TRUNCATE ON {schema}.{table} FOR EACH STATEMENT EXECUTE FUNCTION {schema}.refuse_change()"""
+CREATE TRIGGER guard_{table}_truncate BEFORE TRUNCATE ON {schema}.{table}
+FOR EACH STATEMENT EXECUTE FUNCTION {schema}.refuse_change()"""
 POSTGRES_ALWAYS = "ALTER TABLE {schema}.{table} ENABLE ALWAYS TRIGGER guard_{table}_{name}"
 # The server makes the identity, so that a script from --sql that is run twice makes two stores.
 POSTGRES_IDENTITY = """\

@@ -12,10 +12,12 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
+from charter_persist import connect
 from charter_persist.backends.sql.guards import APPEND_ONLY, missing_guards
 from charter_persist.backends.sql.migrate import upgrade
 from charter_persist.backends.sql.schema import SCHEMA_HEAD, VERSION_TABLE, current_revision, tables_for
 from charter_persist.errors import ReadOnlyError
+from charter_persist.integrity.verify import Level, verify
 from tests.integration.hostile import mapped, seed, statements
 
 ROLES_SQL = files("charter_persist.backends.sql").joinpath("roles.sql").read_text()
@@ -65,7 +67,8 @@ def run(url: str, *texts: str) -> None:
 
 @pytest.fixture
 def bare(postgres_database: str) -> Iterator[Deployment]:
-    """Roles and logins, and no schema yet."""
+    """Roles and logins, and no table yet; what was made on the server is taken away again."""
+    present = group_roles(postgres_database)
     run(postgres_database, ROLES_SQL)
     names = {role: f"test_{role}_{secrets.token_hex(4)}" for role in GROUPS[1:]}
     password = secrets.token_hex(8)
@@ -80,6 +83,15 @@ def bare(postgres_database: str) -> Iterator[Deployment]:
     }
     yield Deployment(postgres_database, logins)
     run(postgres_database, *(f"DROP ROLE {name}" for name in names.values()))
+    if not present:
+        run(postgres_database, *(f"DROP OWNED BY {role} CASCADE" for role in GROUPS), f"DROP ROLE {', '.join(GROUPS)}")
+
+
+def group_roles(url: str) -> set[str]:
+    """Those of the four roles that the server has."""
+    with sa.create_engine(url, poolclass=sa.NullPool).connect() as connection:
+        query = sa.text("SELECT rolname FROM pg_roles WHERE rolname = ANY(:names)")
+        return set(connection.scalars(query, {"names": list(GROUPS)}))
 
 
 @pytest.fixture
@@ -103,7 +115,7 @@ APP = {
     "store_identity": {"SELECT"},
     "journal_head": {"SELECT", "UPDATE"},
     "operation": {"SELECT", "INSERT", "UPDATE", "DELETE"},
-    "ref": {"SELECT", "INSERT", "UPDATE"},
+    "ref": {"SELECT", "INSERT", "UPDATE", "DELETE"},
     "session": {"SELECT", "INSERT", "UPDATE"},
     "session_candidate": {"SELECT", "INSERT", "UPDATE", "DELETE"},
     "session_stance": {"SELECT", "INSERT", "UPDATE", "DELETE"},
@@ -182,7 +194,6 @@ OF_THE_OWNER = {
     "truncate a mutable table": ["TRUNCATE charter.session"],
     "remove the head row": ["DELETE FROM charter.journal_head"],
     "add a head row": ["INSERT INTO charter.journal_head VALUES (2, 0, 0, '')"],
-    "remove a ref": ["DELETE FROM charter.ref"],
     "remove a session": ["DELETE FROM charter.session"],
     "claim another version": [f"UPDATE charter.{VERSION_TABLE} SET version_num = '9999'"],
     "claim another identity": ["UPDATE charter.store_identity SET store_id = 'x'"],
@@ -247,6 +258,33 @@ OF_THE_APP = [
 @pytest.mark.spec("P50")
 def test_the_application_may_do_its_work(deployment: Deployment) -> None:
     assert {text: deployment.may("charter_app", text) for text in OF_THE_APP} == dict.fromkeys(OF_THE_APP, "00000")
+
+
+@pytest.mark.spec("P50")
+def test_every_verb_of_a_unit_works_as_the_application(bare: Deployment) -> None:
+    upgrade(bare.url("charter_migrator"))
+    run(bare.admin, ROLES_SQL)
+    with connect(bare.url("charter_app")) as store:
+        for n in range(2):
+            with store.begin() as uow:
+                digest = uow.objects.put("doc", {"n": n})
+                uow.refs.set("label", digest, expected=n)
+                uow.metadata.set("key", n)
+                uow.audit.append("PUT", scope="GLOBAL", subject=("doc", digest))
+        with store.begin() as uow:
+            uow.objects.put_many(("doc", {"bulk": n}) for n in range(600))  # through COPY, and beyond a tile
+            uow.refs.delete("label", expected=2)
+            assert uow.metadata.compact() == 1
+            session = uow.sessions.create(area_id="x", problem_statement="why", session_id="s")
+            version = uow.sessions.snapshot(session.session_id)
+            uow.sessions.add_candidate("s", {"text": "this"}, candidate_id="c")
+        store.run(lambda uow: uow.sessions.rollback("s", to=version) and None, operation_id="op")
+        store.run(lambda uow: uow.sessions.seal("s", "CLOSED"))
+        store.run(lambda uow: uow.metadata.set("key", 3))
+    with connect(bare.url("charter_auditor"), read_only=True) as store:
+        assert verify(store, store_id=store.store_id).level is Level.CHAIN
+    with connect(bare.url("charter_auditor")) as store, pytest.raises(ReadOnlyError), store.begin() as uow:
+        uow.metadata.set("key", 4)
 
 
 @pytest.mark.spec("P50")

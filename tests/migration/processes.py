@@ -6,13 +6,15 @@ import importlib
 import itertools
 import multiprocessing
 import os
+import queue
 import shutil
 import signal
 from collections.abc import Sequence
+from multiprocessing.process import BaseProcess
 from multiprocessing.queues import Queue
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import sqlalchemy as sa
 
@@ -20,15 +22,17 @@ from charter_persist.backends.sql import migrate
 from tests.migration.database import Database
 from tests.migration.inventory import Inventory
 
+T = TypeVar("T")
 _SPAWN = multiprocessing.get_context("spawn")
 
 
 def migrations_with(folder: Path, **extra: str) -> Path:
-    """A copy of the migrations in `folder`, with more of them; each keyword is a revision and the body of its upgrade."""
+    """A copy of the migrations with more of them: each keyword is a revision and the body of its upgrade."""
     shutil.copytree(migrate.migrations_path(), folder, ignore=shutil.ignore_patterns("__pycache__"))
     before = "0001"
     for name, body in extra.items():
-        head = f"import time\nfrom pathlib import Path\n\nfrom alembic import op\n\nrevision, down_revision = {name!r}, {before!r}\n"
+        imports = "import time\nfrom pathlib import Path\n\nfrom alembic import op\n"
+        head = f"{imports}\nrevision, down_revision = {name!r}, {before!r}\n"
         lines = "".join(f"    {line}\n" for line in body.splitlines())
         (folder / "versions" / f"{name}.py").write_text(f"{head}\n\ndef upgrade() -> None:\n{lines}")
         before = name
@@ -50,10 +54,19 @@ def upgrade_together(urls: Sequence[str], processes: int, migrations: Path | Non
     ]
     for worker in workers:
         worker.start()
-    wrong = [answers.get(timeout=120) for _ in workers]
+    wrong = [_next(answers, workers) for _ in workers]
     for worker in workers:
         worker.join()
     return [error for errors in wrong for error in errors]
+
+
+def _next(answers: Queue[T], workers: Sequence[BaseProcess]) -> T:
+    """The next answer; an error at once where a process ended badly and none will come."""
+    while True:
+        try:
+            return answers.get(timeout=1)
+        except queue.Empty:
+            assert not [worker.exitcode for worker in workers if worker.exitcode], "a process failed; see its output"
 
 
 def _upgrade_each(urls: list[str], barrier: Barrier, answers: Queue[list[str]], migrations: Path | None) -> None:
@@ -69,7 +82,7 @@ def _upgrade_each(urls: list[str], barrier: Barrier, answers: Queue[list[str]], 
 
 
 def kill_at_statements(url: str, schema: str | None, step: int) -> list[Inventory]:
-    """Upgrade again and again, killed before the first statement, then `step` statements later, … until one comes through.
+    """Upgrade again and again, killed before the first statement, then `step` later, … until one comes through.
 
     Returns:
         What the database held after each of them.
@@ -78,7 +91,7 @@ def kill_at_statements(url: str, schema: str | None, step: int) -> list[Inventor
     # A process without threads, which may fork.
     driver = _SPAWN.Process(target=_kill_loop, args=(Database(url, schema), step, answers))
     driver.start()
-    states = answers.get(timeout=120)
+    states = _next(answers, [driver])
     driver.join()
     return states
 

@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -211,6 +212,17 @@ def test_a_url_of_no_known_backend_is_refused(url: str) -> None:
         upgrade(url)
 
 
+@pytest.mark.spec("P47")
+@pytest.mark.parametrize(
+    "schema",
+    ["", "pg_mine", "a b", "a.b", 'a"b', "o'k", "$$", "100%", "a:b", "1st", "é", "x; DROP SCHEMA public", "z" * 64],
+)
+def test_a_schema_that_is_no_plain_name_is_refused_before_anything_is_asked(schema: str) -> None:
+    url = sa.URL.create("postgresql+psycopg", host="127.0.0.1", port=1, query={"schema": schema})
+    with pytest.raises(InvalidInputError, match="schema name"):
+        upgrade(url)
+
+
 def test_a_folder_that_is_absent_makes_the_database_unavailable(tmp_path: Path) -> None:
     with pytest.raises(UnavailableError, match="folder"):
         upgrade(f"sqlite:///{tmp_path / 'absent' / 'store.db'}")
@@ -227,9 +239,9 @@ def test_a_folder_instead_of_a_file_makes_the_database_unavailable(tmp_path: Pat
     "wrong", [{"port": 1}, {"database": "no_such_database"}, {"username": "nobody_here"}, {"password": CANARY}]
 )
 def test_a_server_that_does_not_let_us_in_is_unavailable_and_no_password_is_shown(
-    postgres_database: str, wrong: dict[str, object]
+    postgres_database: str, wrong: dict[str, Any]
 ) -> None:
-    url = sa.make_url(postgres_database).set(**{"password": CANARY, **wrong})
+    url = sa.make_url(postgres_database).set(password=CANARY).set(**wrong)
     with pytest.raises(UnavailableError) as caught:
         upgrade(url, lock_timeout_s=5)
     shown = "".join(traceback.format_exception(caught.value)) + repr(caught.value)

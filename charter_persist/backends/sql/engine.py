@@ -16,7 +16,7 @@ from urllib.parse import quote
 import sqlalchemy as sa
 
 from charter_persist.backends.sql.guards import APPEND_ONLY
-from charter_persist.backends.sql.schema import DEFAULT_SCHEMA
+from charter_persist.backends.sql.schema import DEFAULT_SCHEMA, check_schema_name
 from charter_persist.errors import InvalidInputError, UnavailableError
 
 GRACE_MS: Final = 1_000
@@ -72,7 +72,7 @@ def parse_target(url: str | sa.URL) -> Target:
     except (sa.exc.ArgumentError, ValueError) as exc:
         raise InvalidInputError("that is not a database URL; an example is sqlite:///charter.db") from exc
     if parsed.drivername in {"postgresql", "postgresql+psycopg"}:
-        schema = str(parsed.query.get("schema", DEFAULT_SCHEMA))
+        schema = check_schema_name(str(parsed.query.get("schema", DEFAULT_SCHEMA)))
         pooler = str(parsed.query.get("pooler", "false")).lower() == "true"
         rest = parsed.set(drivername="postgresql+psycopg").difference_update_query(["schema", "pooler"])
         return Target(rest, schema, pooler)
@@ -116,13 +116,22 @@ def prepare_sqlite(connection: sqlite3.Connection, *, read_only: bool) -> None:
     mode = execute("PRAGMA journal_mode" if read_only else "PRAGMA journal_mode = WAL").fetchone()[0]
     if mode != "wal" and not read_only:
         raise UnavailableError(f"SQLite refused the write-ahead log (it answered {mode}); use a local file system")
-    for name, (value, expected) in SQLITE_SETTINGS.items():
-        execute(f"PRAGMA {name} = {value}")
-        answer = execute(f"PRAGMA {name}").fetchone()
-        if answer is not None and answer[0] != expected:
-            raise UnavailableError(f"SQLite did not take {name} = {value}: it answers {answer[0]}")
+    apply_settings(connection)
     execute("PRAGMA query_only = ON")  # the writing connection turns it off
     connection.set_authorizer(_authorize)
+
+
+def apply_settings(connection: sqlite3.Connection) -> None:
+    """Set each of `SQLITE_SETTINGS` and read it back.
+
+    Raises:
+        UnavailableError: the library did not take one.
+    """
+    for name, (value, expected) in SQLITE_SETTINGS.items():
+        connection.execute(f"PRAGMA {name} = {value}")
+        answer = connection.execute(f"PRAGMA {name}").fetchone()
+        if answer is not None and answer[0] != expected:
+            raise UnavailableError(f"SQLite did not take {name} = {value}: it answers {answer[0]}")
 
 
 def _authorize(action: int, first: str | None, second: str | None, _database: str | None, _trigger: str | None) -> int:

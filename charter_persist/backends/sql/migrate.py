@@ -20,7 +20,7 @@ from typing import Any, Final
 import psycopg
 import sqlalchemy as sa
 
-from charter_persist.backends.sql.engine import SQLITE_SETTINGS, Target, parse_target
+from charter_persist.backends.sql.engine import Target, apply_settings, parse_target
 from charter_persist.backends.sql.faults import connect_fault, postgres_fault, sqlite_fault
 from charter_persist.backends.sql.schema import (
     APPLICATION_ID,
@@ -181,11 +181,7 @@ def _sqlite_engine(target: Target, deadline: float) -> sa.Engine:
     def prepare(driver: sqlite3.Connection, _record: object) -> None:
         _refuse_foreign_file(driver)  # before the first setting, so that the file of another is not touched
         _use_write_ahead_log(driver, deadline)
-        for name, (value, expected) in SQLITE_SETTINGS.items():
-            driver.execute(f"PRAGMA {name} = {value}")
-            answer = driver.execute(f"PRAGMA {name}").fetchone()
-            if answer is not None and answer[0] != expected:
-                raise UnavailableError(f"SQLite did not take {name} = {value}: it answers {answer[0]}")
+        apply_settings(driver)
 
     def begin(connection: sa.Connection) -> None:
         connection.exec_driver_sql(f"PRAGMA busy_timeout = {int(_left_s(deadline) * 1000)}")

@@ -61,7 +61,7 @@ BEGIN
       -- what the logs say now
       ('journal_head', 'SELECT, UPDATE'),
       ('operation', 'SELECT, INSERT, UPDATE, DELETE'),
-      ('ref', 'SELECT, INSERT, UPDATE'),
+      ('ref', 'SELECT, INSERT, UPDATE, DELETE'),
       ('session', 'SELECT, INSERT, UPDATE'),
       ('session_candidate', 'SELECT, INSERT, UPDATE, DELETE'),
       ('session_stance', 'SELECT, INSERT, UPDATE, DELETE'),

@@ -76,7 +76,10 @@ def set_ref(invocation: Invocation, name: str, digest: str, expected: int) -> No
 @common_options
 @pass_invocation
 def delete_ref(invocation: Invocation, name: str, expected: int) -> None:
-    """Remove NAME if its version is the expected one; its history and the object stay."""
+    """Remove NAME if its version is the expected one.
+
+    Its history and the object stay.
+    """
     with invocation.open(read_only=False) as store, store.begin() as uow:
         uow.refs.delete(name, expected=expected)
     answer(invocation, {"name": name, "deleted": True}, Line(f"{name} is deleted"))
@@ -87,7 +90,10 @@ def delete_ref(invocation: Invocation, name: str, expected: int) -> None:
 @common_options
 @pass_invocation
 def ref_history(invocation: Invocation, name: str) -> None:
-    """List each state that NAME ever had, oldest first; no digest means that it was deleted."""
+    """List each state that NAME ever had, oldest first.
+
+    Where there is no digest it was deleted.
+    """
     with invocation.open() as store, store.read() as view:
         states = list(view.refs.history(name))
     answer(invocation, {"history": [ref.to_json() for ref in states]}, _table(states))

@@ -1,0 +1,399 @@
+"""Conformance of the object store: immutable, self-contained, verified at each read.
+
+Source: STO-3.1, HASH-1, HASH-3, HASH-4, RELIABILITY P22, P32 and P33.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from itertools import islice
+from typing import Any, Final
+
+import pytest
+
+from charter_persist.backends.contract import OBJECT, ObjectRow
+from charter_persist.errors import (
+    AmbiguousError,
+    CharterError,
+    DigestMismatchError,
+    InvalidInputError,
+    LimitExceededError,
+    NotCanonicalError,
+    NotFoundError,
+    NotSupportedError,
+)
+from charter_persist.model.canonical import canonical_bytes
+from charter_persist.model.digest import Digest, digest
+from charter_persist.model.limits import Options
+from charter_persist.repositories.objects import ObjectReader
+from charter_persist.store import Store
+from charter_persist.testing.assertions import nothing_written, refused
+from charter_persist.testing.backdoor import BackDoor
+from charter_persist.testing.fixtures import OpenStore, StoreFixtures
+from charter_persist.testing.sources import CountingSources
+
+ABSENT: Final = Digest("0" * 64)
+EMPTY_AREA: Final = "550b249927be192ec93800d097619da6e8fb7c0d1e4357dc97178bce6f5fd1db"
+NOT_DIGESTS: Final = ("", "f" * 63, "f" * 65, "F" * 64, " " + "f" * 63, "g" * 64, "f" * 64 + "\n", b"f" * 64, None, 7)
+READS: Final[dict[str, Callable[[ObjectReader, str], Any]]] = {
+    "get": lambda objects, name: objects.get(name),
+    "require": lambda objects, name: objects.require(name),
+    "find": lambda objects, name: objects.find(name),
+    "iter": lambda objects, _: list(objects.iter()),
+    "iter of a type": lambda objects, _: list(objects.iter("doc")),
+    "list": lambda objects, _: objects.list(),
+}
+ALTERED: Final[dict[str, Callable[[ObjectRow], ObjectRow]]] = {
+    "a flipped bit": lambda row: row._replace(data=bytes([row.data[0] ^ 1]) + row.data[1:]),
+    "a shorter text": lambda row: row._replace(data=row.data[:-1]),
+    "no bytes": lambda row: row._replace(data=b""),
+    "other JSON": lambda row: row._replace(data=b'{"n":2}'),
+    "the same JSON, spaced": lambda row: row._replace(data=row.data + b" "),
+    "another type": lambda row: row._replace(type="other"),
+    "an impossible type": lambda row: row._replace(type="a b"),
+}
+
+
+def put(store: Store, *contents: Any, object_type: str = "doc") -> list[Digest]:
+    """Put each content in one unit."""
+    with store.begin() as uow:
+        return [uow.objects.put(object_type, content) for content in contents]
+
+
+def stored(backdoor: BackDoor, name: str) -> ObjectRow:
+    """The row of a digest, which must be there."""
+    row = backdoor.raw_get(OBJECT, (bytes.fromhex(name),))
+    assert row is not None
+    return row
+
+
+@pytest.mark.spec("STO-3.1")
+class ObjectStoreConformance(StoreFixtures):
+    """What an object store must do."""
+
+    @pytest.mark.spec("HASH-1")
+    def test_the_digest_is_that_of_header_and_canonical_json(self, store: Store) -> None:
+        """Identity is computed as specified, not as a backend finds convenient."""
+        with store.begin() as uow:
+            assert uow.objects.put("area", {}) == EMPTY_AREA
+            name = uow.objects.put("area", {"value": 42})
+        text = b'charter:v1\ntype:area\nlen:12\n{"value":42}'
+        assert name == hashlib.sha256(text).hexdigest() == digest("area", {"value": 42})
+
+    def test_what_was_put_stands_in_the_backend_byte_for_byte(self, store: Store, backdoor: BackDoor) -> None:
+        """Stored bytes are the bytes that were hashed."""
+        content = {"b": 1.0, "a": ["\u20ac", "e\u0301", "\U0001f600"], "": None}
+        (name,) = put(store, content)
+        data = canonical_bytes(content)
+        # Catches a backend that keeps JSON in a type of its own, which re-orders keys and rewrites numbers.
+        assert backdoor.raw_rows(OBJECT) == [ObjectRow(1, bytes.fromhex(name), "v1", "doc", len(data), data)]
+
+    def test_what_stands_in_the_backend_is_what_get_gives(self, store: Store, backdoor: BackDoor) -> None:
+        """A read goes to the stored rows."""
+        raw = bytes.fromhex(EMPTY_AREA)
+        with store.read() as view:
+            assert view.objects.get(EMPTY_AREA) is None
+        backdoor.raw_put(OBJECT, ObjectRow(1, raw, "v1", "area", 2, b"{}"))
+        with store.read() as view:
+            # Catches an answer from memory: neither hits nor misses may be kept from one view to the next.
+            assert view.objects.require(EMPTY_AREA).object == {}
+
+    @pytest.mark.spec("HASH-3")
+    def test_an_envelope_is_self_contained(self, store: Store) -> None:
+        """An envelope has five fields and its content does not hold its own hash."""
+        (name,) = put(store, {"n": 1})
+        with store.read() as view:
+            envelope = view.objects.require(name)
+        assert envelope.to_json() == {
+            "charter_hash_version": "v1",
+            "hash_algorithm": "sha256",
+            "object_type": "doc",
+            "object_hash": name,
+            "object": {"n": 1},
+        }
+        assert name not in str(envelope.object)
+
+    @pytest.mark.spec("P34")
+    @pytest.mark.parametrize(
+        "content",
+        [
+            None,
+            True,
+            0,
+            -0.0,
+            2**53 - 1,
+            1e20,
+            5e-324,
+            "",
+            "\x00\x1f\x7f",
+            "\U0010ffff",
+            [],
+            {},
+            [[[]]],
+            {"": {"": ""}},
+        ],
+        ids=ascii,
+    )
+    def test_every_kind_of_json_comes_back_equal(self, store: Store, content: Any) -> None:
+        """What is accepted comes back equal, the top-level scalar included."""
+        (name,) = put(store, content)
+        with store.read() as view:
+            assert view.objects.require(name).object == content
+
+    @pytest.mark.spec("P22")
+    def test_put_same_content_twice_is_idempotent(self, store: Store, backdoor: BackDoor) -> None:
+        """A second put changes nothing, in the same unit or in a later one."""
+        with store.begin() as uow:
+            first = uow.objects.put("doc", {"a": 1, "b": 2.0})
+            # Catches a check against committed rows alone.
+            assert uow.objects.put("doc", {"b": 2, "a": 1}) == first
+        with nothing_written(backdoor), store.begin() as uow:
+            assert uow.objects.put("doc", {"b": 2, "a": 1.0}) == first
+            assert uow.objects.put_many([("doc", {"b": 2, "a": 1.0})] * 2) == [first, first]
+        assert uow.receipt is None
+
+    def test_the_same_content_of_another_type_is_another_object(self, store: Store) -> None:
+        """The type is part of the identity."""
+        with store.begin() as uow:
+            assert uow.objects.put("doc", {}) != uow.objects.put("dot", {})
+        with store.read() as view:
+            assert [envelope.object_type for envelope in view.objects.iter()] == ["doc", "dot"]
+
+    @pytest.mark.spec("P33")
+    def test_composed_and_decomposed_texts_are_two_objects(self, store: Store) -> None:
+        """Nothing is normalised."""
+        composed, decomposed = put(store, "\u00e9", "e\u0301")
+        assert composed != decomposed
+        with store.read() as view:
+            assert view.objects.require(decomposed).object == "e\u0301"
+
+    def test_an_absent_object_is_none_or_not_found(self, store: Store) -> None:
+        """`get` gives None, `require` raises, `exists` says no."""
+        with store.read() as view:
+            assert view.objects.get(ABSENT) is None
+            assert not view.objects.exists(ABSENT)
+            with refused(NotFoundError, ABSENT):
+                view.objects.require(ABSENT)
+
+    def test_a_unit_sees_what_it_put(self, store: Store) -> None:
+        """Reads of a unit see its own changes, before they are written."""
+        with store.begin() as uow:
+            (name,) = uow.objects.put_many([("doc", 1)])
+            assert uow.objects.exists(name)
+            assert uow.objects.find(name[:10]).object == 1
+            other = uow.objects.put("doc", 2)
+            assert uow.objects.require(other).object == 2
+            assert [envelope.object for envelope in uow.objects.iter("doc")] == [1, 2]
+
+    @pytest.mark.parametrize("name", NOT_DIGESTS, ids=ascii)
+    def test_what_is_no_digest_is_refused(self, store: Store, name: Any) -> None:
+        """One spelling of a digest is valid; a name is never repaired."""
+        with store.read() as view:
+            for read in (view.objects.get, view.objects.require, view.objects.exists):
+                with refused(InvalidInputError, "digest"):
+                    read(name)
+
+    @pytest.mark.spec("P32")
+    @pytest.mark.parametrize("read", READS)
+    @pytest.mark.parametrize("altered", ALTERED)
+    def test_altered_bytes_are_never_returned(self, store: Store, backdoor: BackDoor, altered: str, read: str) -> None:
+        """Every read verifies what it returns."""
+        (name,) = put(store, {"n": 1})
+        backdoor.raw_put(OBJECT, ALTERED[altered](stored(backdoor, name)))
+        if (altered, read) in {("another type", "iter of a type"), ("an impossible type", "iter of a type")}:
+            return  # of that type there is none now, and nothing is returned
+        with store.read() as view, refused(DigestMismatchError, name):
+            READS[read](view.objects, name)
+
+    @pytest.mark.spec("P22")
+    @pytest.mark.parametrize("altered", ALTERED)
+    def test_a_put_over_altered_bytes_is_refused(self, store: Store, backdoor: BackDoor, altered: str) -> None:
+        """A put that finds other bytes under its digest neither believes nor repairs them."""
+        (name,) = put(store, {"n": 1})
+        backdoor.raw_put(OBJECT, ALTERED[altered](stored(backdoor, name)))
+        with nothing_written(backdoor):
+            with refused(DigestMismatchError, name), store.begin() as uow:
+                uow.objects.put("doc", {"n": 1})
+            with refused(DigestMismatchError, name), store.begin() as uow:
+                uow.objects.put_many([("doc", {"n": 1})])
+
+    @pytest.mark.spec("HASH-3")
+    def test_an_unknown_hash_version_is_refused(self, store: Store, backdoor: BackDoor) -> None:
+        """Bytes that cannot be verified are not returned."""
+        (name,) = put(store, {"n": 1})
+        backdoor.raw_put(OBJECT, stored(backdoor, name)._replace(hash_version="v9"))
+        with store.read() as view, refused(NotSupportedError, "v9"):
+            view.objects.get(name)
+
+
+@pytest.mark.spec("STO-3.1")
+class ObjectLookupConformance(StoreFixtures):
+    """Lookup by prefix, iteration, pages."""
+
+    @pytest.mark.spec("HASH-4")
+    def test_a_prefix_finds_the_one_object_it_begins(self, store: Store) -> None:
+        """One fit is returned, for a prefix of any length, an odd one included."""
+        (name,) = put(store, {"n": 1})
+        with store.read() as view:
+            for length in range(1, 65):
+                assert view.objects.find(name[:length]).object_hash == name
+
+    @pytest.mark.spec("HASH-4")
+    def test_a_prefix_of_several_objects_names_them(self, store: Store) -> None:
+        """Several fits are an error that lists them; nobody gets the first one."""
+        names = sorted(put(store, *range(40)))
+        for first in "0123456789abcdef":
+            same = [name for name in names if name[0] == first]
+            with store.read() as view:
+                if len(same) > 1:
+                    with pytest.raises(AmbiguousError) as caught:
+                        view.objects.find(first)
+                    assert list(caught.value.candidates) == same
+                elif not same:
+                    with refused(NotFoundError, first):
+                        view.objects.find(first)
+
+    @pytest.mark.spec("HASH-4")
+    def test_a_prefix_of_many_objects_names_twenty(self, store: Store) -> None:
+        """The message stays readable whatever the size of the store."""
+        names = put(store, *range(400))
+        first = max("0123456789abcdef", key=lambda digit: sum(name[0] == digit for name in names))
+        with store.read() as view, pytest.raises(AmbiguousError) as caught:
+            view.objects.find(first)
+        assert list(caught.value.candidates) == sorted(name for name in names if name[0] == first)[:20]
+
+    @pytest.mark.spec("HASH-4")
+    @pytest.mark.parametrize("prefix", ["", "g", "F", "0x1", "f" * 65, "%", "_", None, b"f", 1], ids=ascii)
+    def test_what_is_no_prefix_is_refused(self, store: Store, prefix: Any) -> None:
+        """A prefix is hexadecimal, never a pattern."""
+        put(store, 1, 2)
+        with store.read() as view, refused(InvalidInputError, "prefix"):
+            view.objects.find(prefix)
+
+    def test_objects_come_in_the_order_they_were_put(self, store: Store) -> None:
+        """Order is that of the journal, beyond any page of a backend, and of one type only where that is asked for."""
+        with store.begin() as uow:
+            uow.objects.put_many(("even" if n % 2 == 0 else "odd", n) for n in range(2_500))
+        put(store, "last", object_type="odd")
+        with store.read() as view:
+            assert [envelope.object for envelope in view.objects.iter()] == [*range(2_500), "last"]
+            assert [envelope.object for envelope in view.objects.iter("odd")] == [*range(1, 2_500, 2), "last"]
+            assert list(view.objects.iter("od")) == []
+            assert [envelope.object for envelope in view.objects.iter("odd", after=2_498)] == [2_499, "last"]
+            assert list(view.objects.iter(after=2_501)) == []
+
+    def test_iteration_is_lazy(self, store: Store, backdoor: BackDoor) -> None:
+        """What is not asked for is not read."""
+        names = put(store, *range(3_000))
+        backdoor.raw_put(OBJECT, stored(backdoor, names[2_900])._replace(data=b""))
+        with store.read() as view:
+            objects = view.objects.iter()
+            assert [envelope.object for envelope in islice(objects, 100)] == list(range(100))
+            with refused(DigestMismatchError):
+                list(objects)
+
+    @pytest.mark.parametrize("limit", [1, 2, 5, 6, 7, 100])
+    def test_pages_give_each_object_once(self, store: Store, limit: int) -> None:
+        """Pages neither repeat nor skip, and only the last one has no cursor."""
+        put(store, *range(6))
+        put(store, *range(6), object_type="other")
+        with store.read() as view:
+            for object_type, count in (("doc", 6), (None, 12)):
+                seen, cursor, pages = [], None, 0
+                while pages == 0 or cursor is not None:
+                    page = view.objects.list(object_type, limit=limit, cursor=cursor)
+                    assert page.revision == 2
+                    # Catches the empty last page that a cursor behind a full page leads to.
+                    assert len(page.items) == min(limit, count - len(seen))
+                    seen += [envelope.object_hash for envelope in page.items]
+                    cursor, pages = page.cursor, pages + 1
+                assert seen == [envelope.object_hash for envelope in view.objects.iter(object_type)]
+
+    @pytest.mark.parametrize("kind", ["", "a b", "1a", "x" * 65, "é", "a\n", None, 5], ids=ascii)
+    def test_what_is_no_type_is_refused(self, store: Store, backdoor: BackDoor, kind: Any) -> None:
+        """The grammar of a type holds for writes and for reads."""
+        with nothing_written(backdoor), store.begin() as uow:
+            with refused(InvalidInputError, "object type"):
+                uow.objects.put(kind, {})
+            if kind is not None:
+                with refused(InvalidInputError, "object type"):
+                    list(uow.objects.iter(kind))
+                with refused(InvalidInputError, "object type"):
+                    uow.objects.list(kind)
+
+
+@pytest.mark.spec("STO-3.1")
+class ObjectBulkConformance(StoreFixtures):
+    """`put_many` is `put` many times, and faster."""
+
+    def test_put_many_equals_put_one_by_one(self, open_store: OpenStore, backdoor: BackDoor) -> None:
+        """The bulk form gives the same digests, in order, and the same rows."""
+        contents = [n % 1_500 for n in range(2_300)]  # beyond one chunk, repeats within a chunk and across chunks
+        with open_store(**CountingSources().arguments()) as store, store.begin() as uow:
+            names = uow.objects.put_many(("doc", content) for content in contents)
+        assert names == [digest("doc", content) for content in contents]
+        assert uow.receipt is not None
+        assert (uow.receipt.revision, uow.receipt.size) == (1, 1_500)
+        rows = sorted(backdoor.raw_rows(OBJECT))
+        assert [(row.position, row.digest.hex()) for row in rows] == list(enumerate(names[:1_500], 1))
+
+    def test_a_unit_beyond_every_buffer_is_whole(self, store: Store, backdoor: BackDoor) -> None:
+        """A unit that had to be passed to the backend in parts is committed, or undone, as one."""
+        with nothing_written(backdoor), pytest.raises(KeyboardInterrupt), store.begin() as uow:
+            uow.objects.put_many(("doc", n) for n in range(5_000))
+            raise KeyboardInterrupt
+        with store.begin() as uow:
+            uow.objects.put_many(("doc", n) for n in range(5_000))
+            with store.read() as view:
+                # Catches parts that are committed on their own.
+                assert view.journal.size() == 0
+        assert uow.receipt is not None
+        with store.read() as view:
+            assert (view.journal.size(), view.journal.root()) == (5_000, uow.receipt.root)
+
+    def test_put_many_takes_items_as_they_come(self, store: Store) -> None:
+        """The source is consumed lazily, so that a stream of any length needs constant memory."""
+        taken = 0
+        put_when_taken = []
+
+        def source() -> Iterator[tuple[str, int]]:
+            nonlocal taken
+            for n in range(3_000):
+                taken += 1
+                put_when_taken.append(uow.objects.exists(digest("doc", 0)))
+                yield "doc", n
+
+        with store.begin() as uow:
+            uow.objects.put_many(source())
+        assert taken == 3_000
+        # Catches list(items): then nothing is put before everything was taken.
+        assert put_when_taken[-1]
+
+    @pytest.mark.parametrize(
+        ("bad", "error"),
+        [
+            (("doc", float("nan")), NotCanonicalError),
+            (("a b", 1), InvalidInputError),
+            (("doc", "x" * 100), LimitExceededError),
+        ],
+        ids=["content", "type", "size"],
+    )
+    def test_a_bulk_that_failed_dooms_its_unit(
+        self, open_store: OpenStore, backdoor: BackDoor, bad: tuple[str, Any], error: type[CharterError]
+    ) -> None:
+        """Half a bulk never commits, even where the caller went on after the error."""
+        with open_store(options=Options(object_bytes_max=50)) as store, nothing_written(backdoor):
+            with pytest.raises(CharterError, match="half-way"), store.begin() as uow, refused(error):
+                uow.objects.put_many([*(("doc", n) for n in range(1_200)), bad])
+            with pytest.raises(ZeroDivisionError), store.begin() as uow:
+                uow.objects.put_many(("doc", 1 // (1 - n)) for n in range(3))
+
+    def test_a_bulk_beyond_its_limit_is_refused(self, open_store: OpenStore, backdoor: BackDoor) -> None:
+        """The batch limit counts objects, repeats included."""
+        with open_store(options=Options(batch_objects_max=10)) as store:
+            with nothing_written(backdoor), pytest.raises(CharterError), store.begin() as uow:
+                with refused(LimitExceededError, "batch_objects_max", "10"):
+                    uow.objects.put_many([("doc", 1)] * 11)
+            with store.begin() as uow:
+                assert len(uow.objects.put_many(("doc", n) for n in range(10))) == 10

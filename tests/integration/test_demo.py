@@ -1,0 +1,314 @@
+"""The main job on real input: recorded on every ledger backend, reopened, verified, and the same everywhere."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from charter_persist import ReadView, Store, connect, upgrade
+from charter_persist.cli.demo import command
+from charter_persist.cli.demo.peps import read_record
+from charter_persist.cli.demo.recording import DONE_KEY, SOURCE_KEY, open_for_recording, record_all
+from charter_persist.cli.failure import ExitCode
+from charter_persist.integrity.verify import Level
+from charter_persist.model.time import format_micros
+from tests.command_line import charter
+
+ROOT = Path(__file__).parents[2]
+GOLDEN: dict[str, Any] = json.loads((ROOT / "tests/golden/0.1.0/demo.json").read_text(encoding="utf-8"))
+LINES = [json.loads(line) for line in (ROOT / "examples/data/peps.jsonl").read_text(encoding="utf-8").splitlines()]
+YES = {"Accepted", "Acepted", "Active", "Approved", "Complete", "Final", "Finished", "Provisional"}
+
+
+def accepted_at(line: dict[str, Any]) -> str | None:
+    """When a proposal was accepted, read without the package."""
+    return next((item["at"] for item in line["history"] if item["status"] in YES), None)
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The URL of a SQLite file with the whole record; tests only read it."""
+    url = f"sqlite:///{tmp_path_factory.mktemp('demo') / 'demo.db'}"
+    assert charter("demo", "--url", url).code == ExitCode.FINE
+    return url
+
+
+def record_until(stop: int, url: str) -> None:
+    """Record and be interrupted after so many units."""
+
+    def interrupt(done: int, _total: int) -> None:
+        if done == stop:
+            raise KeyboardInterrupt
+
+    upgrade(url)
+    store, tape = open_for_recording(url)
+    with store, pytest.raises(KeyboardInterrupt):
+        record_all(store, tape, read_record(), interrupt)
+
+
+@pytest.fixture
+def view(recorded: str) -> Iterator[ReadView]:
+    with connect(recorded) as store, store.read() as view:
+        yield view
+
+
+def check_frozen(store: Store) -> None:
+    """The store is the frozen one, digest by digest."""
+    with store.read() as view:
+        digests = [envelope.object_hash for envelope in view.objects.iter()]
+        assert sha256("\n".join(digests).encode()).hexdigest() == GOLDEN["digests_sha256"]
+        assert {ref.name: ref.digest for ref in view.refs.iter()} == GOLDEN["refs"]
+        assert view.journal.root().hex() == GOLDEN["root"]
+        assert (view.journal.size(), view.revision) == (GOLDEN["entries"], GOLDEN["revision"])
+
+
+class TestEveryBackendEndsWithTheFrozenRoot:
+    @pytest.mark.spec("HASH-5", "STO-1")
+    def test_memory(self) -> None:
+        store, tape = open_for_recording("memory://")
+        with store:
+            record_all(store, tape, read_record(), lambda _done, _total: None)
+            check_frozen(store)
+
+    @pytest.mark.spec("HASH-5", "STO-1")
+    @pytest.mark.parametrize("backend", ["sqlite", "postgresql"])
+    def test_a_database(self, backend: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+        url = f"sqlite:///{tmp_path / 'demo.db'}"
+        if backend == "postgresql":
+            url = request.getfixturevalue("postgres_database")
+        told = charter("demo", "--url", url, "--json")
+        assert (told.code, told.err) == (ExitCode.FINE, "")
+        assert told.json["already_recorded"] is False
+        assert told.json["verified"] == {
+            "level": "checkpoint",
+            "entries": GOLDEN["entries"],
+            "revision": GOLDEN["revision"],
+            "root": GOLDEN["root"],
+            "objects": GOLDEN["objects"],
+            "findings": [],
+        }
+        status = charter("status", "--url", url, "--json").json
+        assert (status["backend"], status["root"]) == (backend, GOLDEN["root"])
+        with connect(url) as store:
+            check_frozen(store)
+
+    @pytest.mark.parametrize("url", ["memory://", "sqlite://"])
+    def test_a_store_that_is_gone_afterwards_is_verified_as_it_stands(self, url: str) -> None:
+        told = charter("demo", "--url", url, "--json").json
+        assert (told["root"], told["verified"]["level"]) == (GOLDEN["root"], "checkpoint")
+
+    def test_batching_changes_nothing(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(
+            "charter_persist.cli.demo.recording.connect", lambda url, **kw: connect(url, batching=False, **kw)
+        )
+        assert charter("demo", "--url", "memory://", "--json").json["root"] == GOLDEN["root"]
+
+
+class TestWhatIsRecorded:
+    """Against the file, read here without the code under test."""
+
+    def test_one_event_for_each_status_change_in_order_of_time(self, view: ReadView) -> None:
+        events = list(view.audit.replay())
+        assert len(events) == 1827
+        assert [e.occurred_at for e in events] == sorted(e.occurred_at for e in events)
+        told = {(e.subject[1], e.details["to"], e.details["commit"]) for e in events}
+        wanted = {
+            (f"pep-{line['number']:04d}", item["status"], item["commit"]) for line in LINES for item in line["history"]
+        }
+        assert told == wanted
+        for line in LINES:
+            mine = [e.details for e in events if e.subject == ("proposal", f"pep-{line['number']:04d}")]
+            statuses = [item["status"] for item in line["history"]]
+            assert [details["to"] for details in mine] == statuses
+            assert [details["from"] for details in mine] == [None, *statuses][:-1]
+
+    def test_every_proposal_and_every_area_is_an_object(self, view: ReadView) -> None:
+        proposals = {item.object["number"]: item.object for item in view.objects.iter("proposal")}
+        assert {number: content["title"] for number, content in proposals.items()} == {
+            line["number"]: line["title"] for line in LINES
+        }
+        assert {item.object["name"] for item in view.objects.iter("area")} == {line["type"] for line in LINES}
+
+    def test_what_was_accepted_is_a_resolution_with_a_sealed_session(self, view: ReadView) -> None:
+        wanted = {f"pep-{line['number']:04d}": accepted_at(line) for line in LINES if accepted_at(line)}
+        resolutions = [r.object for r in view.objects.iter("resolution") if r.object["kind"] == "proposal"]
+        assert {item["session_id"]: item["decided_at"] for item in resolutions} == wanted
+        sessions = {session.session_id: session for session in view.sessions.iter()}
+        assert {name: session.closed_at for name, session in sessions.items()} == wanted
+        for line in LINES:
+            session = sessions.get(f"pep-{line['number']:04d}")
+            if session is not None:
+                assert session.state == "ACCEPTED"
+                assert list(session.accepted) == [session.session_id]
+                deciders = {actor for actor, _ in session.stances}
+                assert deciders == set(line["delegate"]) or deciders <= {"BDFL", "Steering Council"}
+                assert view.sessions.sealed_digest(session.session_id) is not None
+
+    def test_supersession_is_that_of_the_record_and_has_no_cycle(self, view: ReadView) -> None:
+        seen: dict[str, str] = {}
+        pairs = set()
+        for item in view.objects.iter("resolution"):
+            content = item.object
+            assert all(former in seen for former in content["supersedes"]), "a successor is always later"
+            seen[item.object_hash] = content.get("session_id", "authority")
+            if content["kind"] == "proposal":
+                named = {(content["session_id"], seen[former]) for former in content["supersedes"]}
+                pairs |= named | {(content["session_id"], other) for other in content["references"]["replaces"]}
+        assert pairs == {
+            (f"pep-{line['number']:04d}", f"pep-{other:04d}")
+            for line in LINES
+            if accepted_at(line)
+            for other in line["replaces"]
+        }
+
+    def test_each_area_points_to_its_authority_and_its_newest_resolution(self, view: ReadView) -> None:
+        areas = [item.object["area_id"] for item in view.objects.iter("area")]
+        names = [f"area/{area}/{what}" for area in sorted(areas) for what in ("authority", "head")]
+        assert [ref.name for ref in view.refs.iter()] == names
+        for area in areas:
+            authority = view.objects.require(str(view.refs.require(f"area/{area}/authority").digest)).object
+            former = view.objects.require(authority["supersedes"][0]).object
+            assert (former["title"], authority["title"]) == ("BDFL decides", "Steering Council decides")
+            head = view.objects.require(str(view.refs.require(f"area/{area}/head").digest)).object
+            newest = max(
+                at
+                for line in LINES
+                if line["type"].lower().replace(" ", "-") == area and (at := accepted_at(line)) is not None
+            )
+            assert head["decided_at"] == newest
+
+    def test_metadata_say_where_it_comes_from_and_how_much_there_is(self, view: ReadView) -> None:
+        data = (ROOT / "examples/data/peps.jsonl").read_bytes()
+        assert view.metadata.require(SOURCE_KEY) == {
+            "as_of": "2026-08-22T00:00:00Z",
+            "sha256": sha256(data).hexdigest(),
+        }
+        assert view.metadata.require(DONE_KEY) == {
+            "commits": len({item["commit"] for line in LINES for item in line["history"]}),
+            "proposals": len(LINES),
+            "resolutions": sum(1 for line in LINES if accepted_at(line)),
+            "status_changes": 1827,
+        }
+
+    def test_the_times_of_the_journal_are_those_of_the_record(self, view: ReadView) -> None:
+        times = {item["at"] for line in LINES for item in line["history"]}
+        recorded = [format_micros(entry.recorded_at) for entry in view.journal.entries()]
+        assert recorded == sorted(recorded)
+        assert set(recorded) == times | {"2026-08-22T00:00:00Z"}
+
+
+class TestSummary:
+    def test_it_is_the_frozen_one(self, recorded: str) -> None:
+        told = charter("demo", "--url", recorded, "--json").json
+        for name in ("states", "resolutions", "longest_chain", "entries", "revision", "root"):
+            assert told[name] == GOLDEN[name], name
+        assert len(told["last_events"]) == 10
+        assert told["last_events"][-1]["occurred_at"] == max(i["at"] for line in LINES for i in line["history"])
+        assert told["events"] == 1827
+
+    def test_it_is_told_to_people(self, recorded: str) -> None:
+        for terminal in (False, True):
+            told = charter("demo", "--url", recorded, terminal=terminal).out
+            for text in ("736 proposals", "Final", "pep-0566", "Last 10 of 1827", GOLDEN["root"], "chain"):
+                assert text in told
+
+
+class TestRepetition:
+    def test_a_second_run_says_so_verifies_and_writes_nothing(self, recorded: str) -> None:
+        told = charter("demo", "--url", recorded, "--json")
+        assert told.code == ExitCode.FINE
+        assert (told.json["already_recorded"], told.json["verified"]["level"]) == (True, "chain")
+        assert told.json["root"] == GOLDEN["root"]
+        assert "was recorded already" in charter("demo", "--url", recorded).out
+
+    @pytest.mark.parametrize("stop", [1, 700, 1608])
+    def test_an_interrupted_run_goes_on_where_it_stopped(self, stop: int, tmp_path: Path) -> None:
+        url = f"sqlite:///{tmp_path / 'demo.db'}"
+        record_until(stop, url)
+        with connect(url) as store, store.read() as view:
+            assert view.revision == stop
+        told = charter("demo", "--url", url, "--json").json
+        assert (told["root"], told["already_recorded"]) == (GOLDEN["root"], False)
+
+    def test_a_store_that_holds_something_else_is_left_alone(self, tmp_path: Path) -> None:
+        url = f"sqlite:///{tmp_path / 'mine.db'}"
+        charter("init", "--url", url)
+        charter("put", "area", "--url", url, stdin=b"{}")
+        before = charter("status", "--url", url, "--json").json
+        told = charter("demo", "--url", url, "--json")
+        assert (told.code, told.error["code"]) == (ExitCode.REFUSED, "conflict")
+        assert charter("status", "--url", url, "--json").json == before
+
+    def test_what_was_altered_since_is_found(self, tmp_path: Path) -> None:
+        path = tmp_path / "demo.db"
+        charter("demo", "--url", f"sqlite:///{path}")
+        raw = sqlite3.connect(path)
+        for (name,) in raw.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+            raw.execute(f"DROP TRIGGER {name}")
+        (position,) = raw.execute("SELECT max(position) FROM audit_event").fetchone()
+        raw.execute(
+            "UPDATE audit_event SET data = CAST(replace(data, 'Draft', 'Final') AS BLOB) WHERE position = ?",
+            (position,),
+        )
+        raw.commit()
+        raw.close()
+        told = charter("demo", "--url", f"sqlite:///{path}", "--json")
+        assert told.code == ExitCode.REFUSED
+        assert [finding["code"] for finding in told.json["verified"]["findings"]] == ["COMMITMENT_MISMATCH"]
+
+    def test_a_root_other_than_that_of_the_receipt_is_found(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What was recorded and what was reopened are compared by the root, not each with itself."""
+        other, url = (f"sqlite:///{tmp_path / name}.db" for name in ("other", "demo"))
+        record_until(700, other)
+        upgrade(url)
+        monkeypatch.setattr(command, "connect", lambda _url: connect(other))
+        done = command.demonstrate(url, read_record())
+        assert done.report.level == Level.NONE
+        assert {finding.code for finding in done.report.findings} >= {"CHECKPOINT_AHEAD", "CHECKPOINT_ORIGIN"}
+
+
+class TestWhereItRuns:
+    def test_by_default_it_makes_a_file_of_its_own(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.delenv("CHARTER_URL", raising=False)
+        assert charter("demo", "--json").json["location"] == str(tmp_path / "charter-demo.db")
+        assert [file.name for file in tmp_path.iterdir()] == ["charter-demo.db"]
+
+    def test_the_example_runs_as_a_program(self, tmp_path: Path) -> None:
+        program = ROOT / "examples/peps.py"
+        told = run(sys.executable, str(program), cwd=tmp_path, PYTHONPATH=str(ROOT))
+        assert GOLDEN["root"] in told
+        assert "pep-0345 Metadata for Python Software Packages 1.2 -> pep-0566" in told
+        assert "recorded already" in run(sys.executable, str(program), cwd=tmp_path, PYTHONPATH=str(ROOT))
+
+    def test_an_installed_wheel_brings_the_record(self, tmp_path: Path) -> None:
+        run(sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(tmp_path), cwd=ROOT)
+        (wheel,) = tmp_path.glob("*.whl")
+        installed = tmp_path / "installed"
+        zipfile.ZipFile(wheel).extractall(installed)
+        program = "from charter_persist.cli.main import main; import charter_persist as p; main()"
+        told = run(sys.executable, "-P", "-c", program, "demo", "--json", cwd=tmp_path, PYTHONPATH=str(installed))
+        assert json.loads(told)["root"] == GOLDEN["root"]
+        shipped = installed / "charter_persist/cli/demo/peps.jsonl"
+        assert shipped.read_bytes() == (ROOT / "examples/data/peps.jsonl").read_bytes()
+
+
+def run(*arguments: str, cwd: Path, **environment: str) -> str:
+    """Run a program; its standard output."""
+    done = subprocess.run(
+        arguments, cwd=cwd, env={**os.environ, **environment}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
