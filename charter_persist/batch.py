@@ -211,11 +211,11 @@ class Batches:
             receipt = commit.close(unit)
         except Exception as exc:
             job.error = exc
+            context.end()
             if context.write.written or context.journal.settled:
                 raise Spoiled from exc
             return None
-        finally:
-            context.ended = True
+        context.ended = True
         unit._receipt = receipt
         if receipt is not None or job.operation_id is not None:
             context.write.put(OPERATION, operation_row(job.identity, data, receipt, context.now))

@@ -218,8 +218,10 @@ class Store:
         Raises:
             StoreBusyError: the writer lock was not free in time.
             InvalidKeyError: it is not a valid identifier.
+            InvalidInputError: this thread has a unit of work open.
         """
         self._check_open()
+        self._refuse_nesting()
         identity = check_text(operation_id, field="operation_id")
         transaction = self._backend.transaction(self._timeout_s)
         try:

@@ -291,7 +291,7 @@ class OpenUnit:
             commit.commit(unit)
             unit._receipt = receipt
         finally:
-            unit._context.ended = True
+            unit._context.end()
 
 
 def operation_row(operation_id: str, value: bytes, receipt: Receipt | None, recorded_at: int) -> OperationRow:

@@ -9,7 +9,7 @@ The URL is that of an empty store, by default the new file peps.db of this folde
 import sys
 
 from charter_persist import upgrade
-from charter_persist.cli.demo.command import demonstrate
+from charter_persist.cli.demo.job import demonstrate
 from charter_persist.cli.demo.peps import read_record
 from charter_persist.cli.location import shown_url
 

@@ -211,6 +211,7 @@ class MemoryTransaction(_Reader):
 
     def apply(self, changes: Changes) -> None:
         """Write each row; they become visible with the commit."""
+        self._check_open()
         with self._backend.guard:
             for relation, rows in changes.items():
                 table = self._table(relation)
@@ -232,6 +233,10 @@ class MemoryTransaction(_Reader):
                     table.take_back(key)
             self._end()
 
+    def _check_open(self) -> None:
+        if not self._open or self._backend.closed:
+            raise StoreClosedError("this unit of work has ended, or its store was closed; begin a new one")
+
     def _end(self) -> None:
         self._open = False
         self._backend.lock.release()
@@ -252,7 +257,7 @@ class MemoryBackend:
         self.guard = threading.RLock()
         self.lock = threading.Lock()
         self._read_only = read_only
-        self._closed = False
+        self.closed = False
         self._store_id = str(uuid.uuid4())
 
     def store_id(self) -> str:
@@ -261,13 +266,13 @@ class MemoryBackend:
 
     def snapshot(self) -> MemorySnapshot:
         """A view of the last committed state."""
-        if self._closed:
+        if self.closed:
             raise StoreClosedError
         return MemorySnapshot(self, self.commits)
 
     def transaction(self, timeout_s: float) -> MemoryTransaction:
         """Take the writer lock and begin."""
-        if self._closed:
+        if self.closed:
             raise StoreClosedError
         if self._read_only:
             raise ReadOnlyError("the store is open for reading only; connect without read_only")
@@ -289,4 +294,4 @@ class MemoryBackend:
 
     def close(self) -> None:
         """Forget nothing yet: open views end by themselves, new ones are refused."""
-        self._closed = True
+        self.closed = True

@@ -31,6 +31,7 @@ from charter_persist.journal.tree import (
     inclusion_proof,
     root_at,
 )
+from charter_persist.model.text import check_position
 
 BY_POSITION = ("position",)
 
@@ -152,8 +153,12 @@ class JournalReader:
         return next(self._reader.scan(JOURNAL, BY_POSITION, reverse=True, limit=1), None)
 
     def entry(self, position: int) -> Entry | None:
-        """The entry at a position, or None."""
-        return self._reader.get(JOURNAL, (position,))
+        """The entry at a position, or None.
+
+        Raises:
+            InvalidInputError: it is not a position.
+        """
+        return self._reader.get(JOURNAL, (check_position(position, field="position"),))
 
     def entries(self, *, after: int = 0, limit: int | None = None) -> Iterator[Entry]:
         """Entries in order of position, lazily, in constant memory.
@@ -163,10 +168,10 @@ class JournalReader:
             limit: at most so many.
 
         Raises:
-            InvalidInputError: ``after`` or ``limit`` is negative.
+            InvalidInputError: ``after`` or ``limit`` is not such a number.
         """
-        if after < 0 or (limit is not None and limit < 0):
-            raise InvalidInputError("after and limit must not be negative")
+        after = check_position(after, field="after")
+        limit = None if limit is None else check_position(limit, field="limit")
         return self._reader.scan(JOURNAL, BY_POSITION, after=(after,), limit=limit)
 
     def root(self, size: int | None = None) -> bytes:

@@ -1,4 +1,4 @@
-"""Grammar of the names and identifiers that callers give; the same on every backend.
+"""Grammar of the names, identifiers and positions that callers give; the same on every backend.
 
 Every text that becomes a column is checked here: it is UTF-8, holds no control character (Postgres cannot store NUL),
 and keeps its limit in bytes. Source: REQUIREMENTS 9, RELIABILITY 1.6 and P47.
@@ -12,6 +12,8 @@ from typing import Final
 from charter_persist.errors import InvalidInputError, InvalidKeyError, LimitExceededError
 
 IDENTIFIER_BYTES_MAX: Final = 512
+PREFIX_BYTES_MAX: Final = 1_024
+POSITION_MAX: Final = 2**63 - 1
 
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _EVENT_TYPE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,127}")
@@ -42,6 +44,29 @@ def check_text(
             f"{field} is {size} bytes long, {limit} is {maximum}", limit=limit, maximum=maximum, actual=size
         )
     return value
+
+
+def check_prefix(value: object, *, field: str = "prefix") -> str:
+    """Return a text that names may begin with; the empty one begins all of them.
+
+    Raises:
+        InvalidKeyError: no name can begin so.
+        LimitExceededError: it is longer than any name.
+    """
+    return "" if type(value) is str and not value else check_text(value, field=field, maximum=PREFIX_BYTES_MAX)
+
+
+def check_position(value: object, *, field: str) -> int:
+    """Return a journal position, a version or a revision, bounded by the largest one that a backend can hold.
+
+    There is nothing at or behind that bound, so a larger number means the same.
+
+    Raises:
+        InvalidInputError: it is not an integer of 0 or more; the message names ``field``.
+    """
+    if type(value) is not int or value < 0:
+        raise InvalidInputError(f"{field} must be an integer, 0 or more; got {value!r}")
+    return min(value, POSITION_MAX)
 
 
 def check_ref_name(name: object, *, maximum: int) -> str:

@@ -14,11 +14,11 @@ from itertools import islice
 from typing import Any
 
 from charter_persist.backends.contract import AUDIT, JOURNAL, AuditRow
-from charter_persist.errors import AlreadyExistsError, IntegrityError, InvalidInputError
+from charter_persist.errors import AlreadyExistsError, IntegrityError
 from charter_persist.journal.entry import commitment
 from charter_persist.model.canonical import canonical_bytes, load_canonical
 from charter_persist.model.records import AuditEvent, Page, full_context
-from charter_persist.model.text import check_event_type, check_scope, check_text
+from charter_persist.model.text import check_event_type, check_position, check_scope, check_text
 from charter_persist.model.time import from_micros, parse_time, to_micros
 from charter_persist.repositories.base import ReadContext, WriteContext, page_size
 from charter_persist.repositories.cursors import decode_position, encode_position
@@ -54,12 +54,11 @@ class AuditReader:
             reverse: newest first.
 
         Raises:
-            InvalidInputError: a filter does not follow its grammar, or ``after`` is negative.
+            InvalidInputError: a filter does not follow its grammar, or ``after`` is not a position.
 
         Spec: STO-3.3
         """
-        if after < 0:
-            raise InvalidInputError(f"after must be a position, 0 or more; got {after}")
+        after = check_position(after, field="after")
         # The first filter in this order chooses the index, the others are checked row by row.
         if subject is not None:
             prefix: tuple[str, ...] = (
@@ -106,6 +105,7 @@ class AuditReader:
 
         Spec: STO-3.3, STO-5.3
         """
+        after = check_position(after, field="after")
         rows = self._context.reader.scan(AUDIT, ("position",), after=(after,))
         entries = self._context.reader.scan(JOURNAL, ("position",), after=(after,))
         for entry in entries:

@@ -90,6 +90,11 @@ class WriteContext(ReadContext):
         if time.monotonic() > self._deadline:
             raise TimedOutError
 
+    def end(self) -> None:
+        """The unit is over: nothing that waits here may ever be written."""
+        self.ended = True
+        self.write.take()
+
     def finish(self) -> None:
         """Write what repositories held back until now, and grow the tree.
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import base64
-import binascii
 
 from charter_persist.errors import InvalidInputError
+from charter_persist.model.text import PREFIX_BYTES_MAX, check_text
 
 
 def encode_name(name: str) -> str:
@@ -22,8 +22,9 @@ def decode_name(cursor: str | None) -> str | None:
     if cursor is None:
         return None
     try:
-        return base64.b64decode(cursor.encode(), altchars=b"-_", validate=True).decode()
-    except (ValueError, AttributeError, binascii.Error) as exc:
+        name = base64.b64decode(cursor.encode(), altchars=b"-_", validate=True).decode()
+        return check_text(name, field="cursor", maximum=PREFIX_BYTES_MAX)
+    except (ValueError, AttributeError) as exc:
         raise InvalidInputError(f"{cursor!r} is not a cursor of this listing; use the one of the page before") from exc
 
 

@@ -11,15 +11,17 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from charter_persist.backends.contract import METADATA_LOG, MetadataRow
-from charter_persist.errors import InvalidInputError, NotFoundError, VersionConflictError
+from charter_persist.errors import NotFoundError, VersionConflictError
 from charter_persist.model.canonical import canonical_bytes, load_canonical
 from charter_persist.model.records import MetadataEntry
-from charter_persist.model.text import check_text, prefix_end
+from charter_persist.model.text import check_position, check_prefix, check_text, prefix_end
 from charter_persist.repositories.base import ReadContext, WriteContext
 
 BY_KEY: Final = ("key", "position")
 # Compactions stand in the log under the empty key, which no caller can use.
 COMPACTION_KEY: Final = ""
+# Below every key of a caller and above all compactions.
+FIRST_KEY: Final = ("\x01", 0)
 
 
 class MetadataReader:
@@ -64,6 +66,7 @@ class MetadataReader:
 
     def iter(self, prefix: str = "") -> Iterator[MetadataEntry]:
         """Yield the current value of each key that begins with ``prefix``, by the UTF-8 bytes of the keys."""
+        check_prefix(prefix)
         end = prefix_end(prefix) if prefix else None
         after: str | None = None
         while True:
@@ -142,7 +145,7 @@ class MetadataRepository(MetadataReader):
         dropped = 0
         newer: MetadataRow | None = None
         upto = work.journal.position
-        for row in work.reader.scan(METADATA_LOG, BY_KEY, reverse=True):
+        for row in work.reader.scan(METADATA_LOG, BY_KEY, start=FIRST_KEY, reverse=True):
             if newer is not None and newer.key == row.key:
                 work.write.delete(METADATA_LOG, (row.position,))
                 dropped += 1
@@ -150,7 +153,10 @@ class MetadataRepository(MetadataReader):
                     work.write.flush()
             newer = row
         if dropped:
+            earlier = self._newest(COMPACTION_KEY)
             self._write(COMPACTION_KEY, "compact", canonical_bytes({"upto": upto}), self._next(COMPACTION_KEY))
+            if earlier is not None:
+                work.write.delete(METADATA_LOG, (earlier.position,))
         return dropped
 
     def _next(self, key: str) -> int:
@@ -161,8 +167,7 @@ class MetadataRepository(MetadataReader):
         newest = self._newest(self._key(key))
         actual = newest.version if newest is not None and newest.value is not None else 0
         if expected is not None:
-            if type(expected) is not int or expected < 0:
-                raise InvalidInputError(f"expected must be a version, 0 or more; got {expected!r}")
+            check_position(expected, field="expected")
             if expected != actual:
                 raise VersionConflictError(
                     f"metadata key {key} has version {actual}, expected was {expected}; read it and decide anew",

@@ -32,6 +32,7 @@ from charter_persist.model.digest import (
     parse_digest,
 )
 from charter_persist.model.records import Page
+from charter_persist.model.text import check_position
 from charter_persist.repositories.base import ReadContext, WriteContext, page_size
 from charter_persist.repositories.cursors import decode_position, encode_position
 
@@ -116,7 +117,7 @@ class ObjectReader:
             after: only objects behind this journal position.
 
         Raises:
-            InvalidInputError: the type does not follow its grammar.
+            InvalidInputError: the type does not follow its grammar, or ``after`` is not a position.
             DigestMismatchError: stored bytes do not have their digest.
         """
         for row in self._rows(object_type, after):
@@ -141,6 +142,7 @@ class ObjectReader:
 
     def _rows(self, object_type: str | None, after: int, limit: int | None = None) -> Iterator[ObjectRow]:
         scan = self._context.reader.scan
+        after = check_position(after, field="after")
         if object_type is None:
             return scan(OBJECT, ("position",), after=(after,), limit=limit)
         check_object_type(object_type)

@@ -15,7 +15,7 @@ from charter_persist.errors import DanglingReferenceError, InvalidInputError, No
 from charter_persist.model.canonical import canonical_bytes
 from charter_persist.model.digest import Digest, parse_digest
 from charter_persist.model.records import Page, Ref
-from charter_persist.model.text import check_ref_name, prefix_end
+from charter_persist.model.text import check_position, check_prefix, check_ref_name, prefix_end
 from charter_persist.repositories.base import ReadContext, WriteContext, page_size
 from charter_persist.repositories.cursors import decode_name, encode_name
 
@@ -54,7 +54,7 @@ class RefReader:
 
     def iter(self, prefix: str = "") -> Iterator[Ref]:
         """Yield the refs whose names begin with ``prefix``, by the UTF-8 bytes of their names."""
-        return map(_ref, self._rows(prefix, None, None))
+        return map(_ref, self._rows(check_prefix(prefix), None, None))
 
     def list(self, prefix: str = "", *, limit: int = 100, cursor: str | None = None) -> Page[Ref]:
         """Return one page of refs, by the UTF-8 bytes of their names.
@@ -69,7 +69,7 @@ class RefReader:
             InvalidInputError: limit or cursor are not valid.
         """
         size = page_size(limit, self._context.options)
-        rows = list(islice(self._rows(prefix, decode_name(cursor), size + 1), size + 1))
+        rows = list(islice(self._rows(check_prefix(prefix), decode_name(cursor), size + 1), size + 1))
         more = encode_name(rows[size - 1].name) if len(rows) > size else None
         return Page(tuple(map(_ref, rows[:size])), more, self._context.revision())
 
@@ -151,8 +151,7 @@ class RefRepository(RefReader):
         return logged
 
     def _next_version(self, name: str, expected: int) -> int:
-        if type(expected) is not int or expected < 0:
-            raise InvalidInputError(f"expected must be a version, 0 or more; got {expected!r}")
+        check_position(expected, field="expected")
         current = self.get(name)
         actual = current.version if current else 0
         if actual != expected:

@@ -28,7 +28,6 @@ from charter_persist.backends.contract import (
 )
 from charter_persist.errors import (
     AlreadyExistsError,
-    CompactedError,
     InvalidInputError,
     NotFoundError,
     SealedError,
@@ -37,7 +36,7 @@ from charter_persist.model.canonical import canonical_bytes, load_canonical
 from charter_persist.model.digest import Digest
 from charter_persist.model.records import Page
 from charter_persist.model.session import FINAL_STATES, Candidate, Session, SessionState, Stance, StanceKind
-from charter_persist.model.text import check_text
+from charter_persist.model.text import check_position, check_text
 from charter_persist.model.time import format_micros
 from charter_persist.repositories.base import ReadContext, WriteContext, page_size
 from charter_persist.repositories.cursors import decode_name, encode_name
@@ -91,7 +90,8 @@ class SessionReader:
         if area_id is None:
             rows = self._context.reader.scan(SESSION, ("session_id",))
         else:
-            prefix = (area_id,) if wanted is None else (area_id, str(wanted))
+            area = check_text(area_id, field="area_id")
+            prefix = (area,) if wanted is None else (area, str(wanted))
             rows = self._context.reader.scan(SESSION, ("area_id", "state", "session_id"), prefix=prefix)
         for row in rows:
             if wanted is None or row.state == wanted:
@@ -255,11 +255,12 @@ class SessionRepository(SessionReader):
         session = self.require(session_id)
         if session.sealed:
             raise SealedError(f"session {session_id} is {session.state} and sealed; start a new one")
-        row = next(self._context.reader.scan(SESSION_LOG, BY_VERSION, prefix=(session_id,), start=(to,), limit=1), None)
-        if row is None:
+        wanted = check_position(max(to, 0), field="to")
+        row = next(
+            self._context.reader.scan(SESSION_LOG, BY_VERSION, prefix=(session_id,), start=(wanted,), limit=1), None
+        )
+        if row is None or row.version != to:
             raise NotFoundError(f"session {session_id} has no version {to}", session_id=session_id)
-        if row.version != to:
-            raise CompactedError(f"version {to} of session {session_id} is not kept", oldest=row.version)
         return self._keep(session, replace(_session(row), version=session.version))
 
     def seal(self, session_id: str, state: SessionState | str, *, accepted: Iterable[str] = ()) -> Digest:
@@ -283,8 +284,8 @@ class SessionRepository(SessionReader):
         """
         session = self.require(session_id)
         ended = session.with_outcome(_state(state), tuple(accepted), self._now())
-        self._keep(session, ended)
         digest = ObjectRepository(self._context).put("session", sealed_content(ended))
+        self._keep(session, ended)
         self._log(session_id, sealed=bytes.fromhex(digest))
         return digest
 

@@ -1,3 +1,88 @@
-from charter_persist.testing.assertions import contents, nothing_written, refused
+"""The conformance suite: for people who write a backend, and run on every backend of this package.
 
-__all__ = ["contents", "nothing_written", "refused"]
+Subclass `LedgerConformance`, give it the fixtures ``open_store`` and ``backdoor``, and load the plugin
+``charter_persist.testing.plugin``; ``docs/how-to/write-a-backend.md`` shows how. Needs the extra ``testing``.
+
+The package stands beside the house: it may import everything, and nothing imports it.
+"""
+
+from charter_persist.testing.assertions import contents, nothing_written, refused
+from charter_persist.testing.audit import AuditStoreConformance
+from charter_persist.testing.backdoor import BackDoor
+from charter_persist.testing.backdoors import MemoryBackDoor, PostgresBackDoor, SqliteBackDoor
+from charter_persist.testing.batches import BatchConformance
+from charter_persist.testing.delegating import DelegatingBackend, SharedBackend
+from charter_persist.testing.fixtures import OpenStore, PlaceFixtures, Requirement, StoreFixtures, open_over, requires
+from charter_persist.testing.history import record_history
+from charter_persist.testing.journal import JournalConformance
+from charter_persist.testing.limits import BadValueConformance, LimitConformance
+from charter_persist.testing.lying import EVERYTHING, NOTHING, LyingBackend, RandomCapabilities
+from charter_persist.testing.metadata import MetadataCompactionConformance, MetadataStoreConformance
+from charter_persist.testing.names import NameConformance, NameLimitConformance
+from charter_persist.testing.objects import ObjectBulkConformance, ObjectLookupConformance, ObjectStoreConformance
+from charter_persist.testing.places import (
+    MemoryPlaces,
+    Place,
+    Places,
+    PostgresPlaces,
+    PrivatePlaces,
+    SqlitePlaces,
+    places_for,
+)
+from charter_persist.testing.races import RaceConformance
+from charter_persist.testing.refs import RefStoreConformance
+from charter_persist.testing.sessions import SessionEndConformance, SessionStoreConformance
+from charter_persist.testing.sources import CountingSources
+from charter_persist.testing.suite import LedgerConformance
+from charter_persist.testing.units import RunConformance, TimeLimitConformance, UnitConformance
+
+__all__ = [
+    "EVERYTHING",
+    "NOTHING",
+    "AuditStoreConformance",
+    "BackDoor",
+    "BadValueConformance",
+    "BatchConformance",
+    "CountingSources",
+    "DelegatingBackend",
+    "JournalConformance",
+    "LedgerConformance",
+    "LimitConformance",
+    "LyingBackend",
+    "MemoryBackDoor",
+    "MemoryPlaces",
+    "MetadataCompactionConformance",
+    "MetadataStoreConformance",
+    "NameConformance",
+    "NameLimitConformance",
+    "ObjectBulkConformance",
+    "ObjectLookupConformance",
+    "ObjectStoreConformance",
+    "OpenStore",
+    "Place",
+    "PlaceFixtures",
+    "Places",
+    "PostgresBackDoor",
+    "PostgresPlaces",
+    "PrivatePlaces",
+    "RaceConformance",
+    "RandomCapabilities",
+    "RefStoreConformance",
+    "Requirement",
+    "RunConformance",
+    "SessionEndConformance",
+    "SessionStoreConformance",
+    "SharedBackend",
+    "SqliteBackDoor",
+    "SqlitePlaces",
+    "StoreFixtures",
+    "TimeLimitConformance",
+    "UnitConformance",
+    "contents",
+    "nothing_written",
+    "open_over",
+    "places_for",
+    "record_history",
+    "refused",
+    "requires",
+]

@@ -10,6 +10,12 @@ from charter_persist.testing.metadata import *
 from charter_persist.testing.objects import *
 from charter_persist.testing.places import *
 from charter_persist.testing.refs import *
+from charter_persist.testing.limits import *
+from charter_persist.testing.names import *
+from charter_persist.testing.races import *
+from charter_persist.testing.journal import *
+from charter_persist.testing.units import *
+from charter_persist.testing.batches import *
 from charter_persist.testing.sessions import *
 
 
@@ -25,6 +31,10 @@ def places(request):
 
 
 class F(StoreFixtures):
+    @pytest.fixture(autouse=True)
+    def _lk(self, places, monkeypatch):
+        monkeypatch.setattr(type(self), "lacks", places.lacks)
+
     @pytest.fixture
     def place(self, places):
         p = places.new()
@@ -74,3 +84,28 @@ class TestH(F, SessionStoreConformance):
 
 class TestI(F, SessionEndConformance):
     pass
+
+
+class TestJ(F, JournalConformance):
+    pass
+
+
+class TestK(F, UnitConformance):
+    pass
+
+
+class TestL(F, TimeLimitConformance):
+    pass
+
+
+class TestM(F, RunConformance):
+    pass
+
+
+class TestN(F, BatchConformance):
+    pass
+class TestO(F, BadValueConformance): pass
+class TestP(F, LimitConformance): pass
+class TestQ(F, NameConformance): pass
+class TestR(F, NameLimitConformance): pass
+class TestS(F, RaceConformance): pass

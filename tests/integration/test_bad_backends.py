@@ -205,7 +205,7 @@ def ordinary_user() -> Iterator[None]:
 
 
 def makes() -> tuple[str, ...]:
-    """The commands that read files of the checkout, where an ordinary user can: one below /root is closed to them."""
+    """The commands that read files of the checkout, where an ordinary user can: one in the home of root is closed to them."""
     with ordinary_user():
         try:
             (migrations_path() / "env.py").read_bytes()

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from charter_persist import ReadView, Store, connect, upgrade
-from charter_persist.cli.demo import command
+from charter_persist.cli.demo import command, job
 from charter_persist.cli.demo.peps import read_record
 from charter_persist.cli.demo.recording import DONE_KEY, SOURCE_KEY, open_for_recording, record_all
 from charter_persist.cli.failure import ExitCode
@@ -229,7 +229,7 @@ class TestRepetition:
         assert told.code == ExitCode.FINE
         assert (told.json["already_recorded"], told.json["verified"]["level"]) == (True, "chain")
         assert told.json["root"] == GOLDEN["root"]
-        assert "was recorded already" in charter("demo", "--url", recorded).out
+        assert "were recorded already" in charter("demo", "--url", recorded).out
 
     @pytest.mark.parametrize("stop", [1, 700, 1608])
     def test_an_interrupted_run_goes_on_where_it_stopped(self, stop: int, tmp_path: Path) -> None:
@@ -266,6 +266,11 @@ class TestRepetition:
         assert told.code == ExitCode.REFUSED
         assert [finding["code"] for finding in told.json["verified"]["findings"]] == ["COMMITMENT_MISMATCH"]
 
+    def test_a_store_that_vanished_after_its_upgrade_is_unavailable(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(command, "upgrade_store", lambda _url: None)
+        told = charter("demo", "--url", "sqlite:////no/such/store.db", "--json")
+        assert (told.code, told.error["code"]) == (ExitCode.UNAVAILABLE, "migration-required")
+
     def test_a_root_other_than_that_of_the_receipt_is_found(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -273,8 +278,8 @@ class TestRepetition:
         other, url = (f"sqlite:///{tmp_path / name}.db" for name in ("other", "demo"))
         record_until(700, other)
         upgrade(url)
-        monkeypatch.setattr(command, "connect", lambda _url: connect(other))
-        done = command.demonstrate(url, read_record())
+        monkeypatch.setattr(job, "connect", lambda _url: connect(other))
+        done = job.demonstrate(url, read_record())
         assert done.report.level == Level.NONE
         assert {finding.code for finding in done.report.findings} >= {"CHECKPOINT_AHEAD", "CHECKPOINT_ORIGIN"}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sqlite3
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from cryptography.hazmat.primitives import serialization
@@ -221,3 +222,11 @@ class TestVerify:
         bench.checkpoint()
         told = bench.verify("--public-key", "nonsense")
         assert (told.code, told.error["code"]) == (ExitCode.REFUSED, "invalid-input")
+
+    def test_a_file_that_cannot_be_read_is_told_by_its_name(self, bench: Bench) -> None:
+        bench.checkpoint()
+        with patch.object(Path, "open", side_effect=PermissionError(13, "Permission denied")):
+            told = bench.verify()
+        assert (told.code, told.error["code"]) == (ExitCode.REFUSED, "file")
+        assert str(bench.note) in told.error["message"]
+        assert "Permission denied" in told.error["message"]

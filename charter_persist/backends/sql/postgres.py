@@ -144,6 +144,7 @@ class PostgresTransaction(PostgresReader):
 
     def apply(self, changes: Changes) -> None:
         """COPY for many new rows, else one statement a row, all in one round trip."""
+        self._check_open()
         large = {
             relation: rows
             for relation, rows in changes.items()
@@ -171,6 +172,7 @@ class PostgresTransaction(PostgresReader):
 
     def commit(self, changes: Changes, head: Head | None) -> None:
         """Apply, move the head and commit, in one round trip where the changes are few."""
+        self._check_open()
         moves: list[Statement] = (
             [] if head is None else [(self._backend.move_head, (head.size, head.revision, head.root))]
         )
@@ -211,6 +213,10 @@ class PostgresTransaction(PostgresReader):
             self._backend.discard_writer()  # the server rolls back when a connection ends
         finally:
             self._end()
+
+    def _check_open(self) -> None:
+        if self._ended or self._backend.closed:
+            raise StoreClosedError("this unit of work has ended, or its store was closed; begin a new one")
 
     def _end(self) -> None:
         if not self._ended:
@@ -261,7 +267,7 @@ class PostgresBackend:
         self._types: dict[Relation[Any], list[str]] = {}
         self._lock = threading.Lock()
         self._writer: sa.PoolProxiedConnection | None = None
-        self._closed = False
+        self.closed = False
         self._open()
 
     def _literal(self, statement: Any) -> str:
@@ -307,7 +313,7 @@ class PostgresBackend:
             return PostgresSnapshot(self, self._pooled(), self._begin_read)
 
     def _pooled(self) -> sa.PoolProxiedConnection:
-        if self._closed:
+        if self.closed:
             raise StoreClosedError
         try:
             return self._engine.raw_connection()
@@ -316,7 +322,7 @@ class PostgresBackend:
 
     def give_back(self, pooled: sa.PoolProxiedConnection) -> None:
         """Return a connection to the pool, or close it where the pool is gone."""
-        if self._closed:
+        if self.closed:
             pooled.invalidate()
         else:
             pooled.close()
@@ -414,8 +420,8 @@ class PostgresBackend:
 
     def close(self) -> None:
         """Give back every connection."""
-        if not self._closed:
-            self._closed = True
+        if not self.closed:
+            self.closed = True
             self.discard_writer()
             self._engine.dispose()
 

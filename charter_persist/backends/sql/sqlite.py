@@ -115,6 +115,7 @@ class SqliteTransaction(SqlReader):
 
     def apply(self, changes: Changes) -> None:
         """One `executemany` for each kind of change of each relation."""
+        self._check_open()
         for relation, rows in changes.items():
             written = [row for row in rows.values() if row is not None]
             if written:
@@ -158,6 +159,10 @@ class SqliteTransaction(SqlReader):
         finally:
             self._end()
 
+    def _check_open(self) -> None:
+        if self._ended or self._backend.closed:
+            raise StoreClosedError("this unit of work has ended, or its store was closed; begin a new one")
+
     def _end(self) -> None:
         if not self._ended:
             self._ended = True
@@ -192,7 +197,7 @@ class SqliteBackend:
         self._lock = threading.Lock()
         self._writer: sa.PoolProxiedConnection | None = None
         self._commits = 0
-        self._closed = False
+        self.closed = False
         try:
             with self._engine.connect() as connection:
                 check_schema(connection, schema=None)
@@ -213,7 +218,7 @@ class SqliteBackend:
         return SqliteSnapshot(self, self._pooled())
 
     def _pooled(self) -> sa.PoolProxiedConnection:
-        if self._closed:
+        if self.closed:
             raise StoreClosedError
         try:
             return self._engine.raw_connection()
@@ -222,7 +227,7 @@ class SqliteBackend:
 
     def give_back(self, pooled: sa.PoolProxiedConnection) -> None:
         """Return a connection to the pool, or close it where the pool is gone."""
-        if self._closed:
+        if self.closed:
             pooled.invalidate()
         else:
             pooled.close()
@@ -350,9 +355,9 @@ class SqliteBackend:
 
     def close(self) -> None:
         """Give back every connection; the last one of the file checkpoints it."""
-        if self._closed:
+        if self.closed:
             return
-        self._closed = True
+        self.closed = True
         self.discard_writer()
         self._engine.dispose()
         if self._private:

@@ -1,0 +1,15 @@
+"""The whole suite as one class, for a backend author who wants one name to import."""
+
+from __future__ import annotations
+
+from charter_persist.testing.audit import AuditStoreConformance
+from charter_persist.testing.batches import BatchConformance
+from charter_persist.testing.journal import JournalConformance
+from charter_persist.testing.limits import BadValueConformance, LimitConformance
+from charter_persist.testing.metadata import MetadataCompactionConformance, MetadataStoreConformance
+from charter_persist.testing.names import NameConformance, NameLimitConformance
+from charter_persist.testing.objects import ObjectBulkConformance, ObjectLookupConformance, ObjectStoreConformance
+from charter_persist.testing.races import RaceConformance
+from charter_persist.testing.refs import RefStoreConformance
+from charter_persist.testing.sessions import SessionEndConformance, SessionStoreConformance
+from charter_persist.testing.units import RunConformance, TimeLimitConformance, UnitConformance

@@ -1,0 +1,446 @@
+"""Conformance of units of work: whole or not at all, isolated, one at a time, ended once.
+
+Source: DESIGN 1.1 and 3, RELIABILITY P9, P10 and P57.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+import pytest
+
+from charter_persist.backends.contract import JOURNAL, OPERATION
+from charter_persist.errors import (
+    CharterError,
+    InvalidInputError,
+    NotSupportedError,
+    ReadOnlyError,
+    StoreBusyError,
+    StoreClosedError,
+    TimedOutError,
+    VersionConflictError,
+)
+from charter_persist.store import Store
+from charter_persist.testing.assertions import nothing_written, refused
+from charter_persist.testing.backdoor import BackDoor
+from charter_persist.testing.fixtures import OpenStore, Requirement, StoreFixtures, requires
+from charter_persist.testing.objects import put
+from charter_persist.unit_of_work import ReadView, UnitOfWork
+
+READS: Final[dict[str, Callable[[ReadView | UnitOfWork], Any]]] = {
+    "objects": lambda view: list(view.objects.iter()),
+    "refs": lambda view: list(view.refs.iter()),
+    "audit": lambda view: list(view.audit.iter()),
+    "metadata": lambda view: list(view.metadata.iter()),
+    "sessions": lambda view: list(view.sessions.iter()),
+}
+WRITES: Final[dict[str, Callable[[UnitOfWork], Any]]] = {
+    "objects": lambda uow: uow.objects.put("doc", "late"),
+    "many objects": lambda uow: uow.objects.put_many([("doc", "late")]),
+    "refs": lambda uow: uow.refs.set("late", uow.objects.put("doc", 1), expected=0),
+    "audit": lambda uow: uow.audit.append("LATE", scope="GLOBAL", subject=("doc", "x")),
+    "metadata": lambda uow: uow.metadata.set("late", 1),
+    "sessions": lambda uow: uow.sessions.create(area_id="x", problem_statement="late"),
+}
+
+
+def change_everything(uow: UnitOfWork, tag: str) -> None:
+    """One change in each store."""
+    digest = uow.objects.put("doc", tag)
+    uow.refs.set(f"ref/{tag}", digest, expected=0)
+    uow.audit.append("NOTED", scope="GLOBAL", subject=("doc", digest), event_id=f"event-{tag}")
+    uow.metadata.set(f"key/{tag}", tag)
+    uow.sessions.create(session_id=f"session-{tag}", area_id="x", problem_statement=tag)
+
+
+def counts(view: ReadView) -> list[int]:
+    """How many there are of each kind."""
+    return [len(read(view)) for read in READS.values()]
+
+
+@pytest.mark.spec("STO-1", "P9")
+class UnitConformance(StoreFixtures):
+    """What `begin` promises."""
+
+    def test_all_changes_become_visible_together(self, store: Store) -> None:
+        """Before the end of the unit none is visible, behind it all are."""
+        with store.begin() as uow:
+            change_everything(uow, "a")
+            uow.flush()
+            with store.read() as view:
+                # Catches a flush that commits.
+                assert counts(view) == [0] * 5
+                assert view.revision == 0
+        with store.read() as view:
+            assert counts(view) == [1] * 5
+            assert view.revision == 1
+
+    @pytest.mark.parametrize("error", [ZeroDivisionError, KeyboardInterrupt, SystemExit, GeneratorExit])
+    def test_a_unit_that_raises_leaves_nothing(
+        self, store: Store, backdoor: BackDoor, error: type[BaseException]
+    ) -> None:
+        """Whatever is raised, also what is no Exception, also behind a flush; the error reaches the caller."""
+        put(store, "before")
+        with nothing_written(backdoor), pytest.raises(error), store.begin() as uow:
+            change_everything(uow, "a")
+            uow.flush()
+            change_everything(uow, "b")
+            raise error
+        with pytest.raises(StoreClosedError):
+            uow.objects.put("doc", "late")
+        with store.begin() as uow:
+            change_everything(uow, "c")
+        assert uow.receipt is not None
+        assert (uow.receipt.revision, uow.receipt.first_position) == (2, 2)
+
+    def test_a_unit_that_changed_nothing_takes_no_revision(self, store: Store, backdoor: BackDoor) -> None:
+        """It has no receipt and leaves no trace."""
+        put(store, "before")
+        with nothing_written(backdoor), store.begin() as uow:
+            assert uow.objects.exists(uow.objects.put("doc", "before"))
+            assert uow.flush() is None
+        assert uow.receipt is None
+
+    def test_a_receipt_tells_what_the_unit_became(self, store: Store) -> None:
+        """Revision, first position, size and root; it is there when the unit has ended, and not before."""
+        put(store, "before")
+        with store.begin() as uow:
+            change_everything(uow, "a")
+            with refused(StoreClosedError):
+                _ = uow.receipt
+            provisional = uow.flush()
+        receipt = uow.receipt
+        assert receipt is not None
+        assert (receipt.revision, receipt.first_position, receipt.size) == (2, 2, 6)
+        assert provisional == receipt
+        with store.read() as view:
+            assert (view.revision, view.journal.size(), view.journal.root()) == (2, 6, receipt.root)
+            assert view.objects.list().revision == 2
+
+    @pytest.mark.spec("P10")
+    def test_a_call_that_was_refused_changed_nothing_in_its_unit(self, store: Store, backdoor: BackDoor) -> None:
+        """A caller that handles the error and goes on commits what it did besides, and only that."""
+        (digest,) = put(store, "before")
+        with store.begin() as uow:
+            with refused(VersionConflictError):
+                uow.refs.set("a", digest, expected=3)
+            with refused(InvalidInputError):
+                uow.audit.append("NOTED", scope="nowhere", subject=("doc", "x"))
+            uow.metadata.set("went", "on")
+        assert [row.store for row in sorted(backdoor.raw_rows(JOURNAL))] == ["object", "metadata"]
+
+    def test_a_view_is_one_moment(self, store: Store) -> None:
+        """Whatever is read in a view, and whenever, was true at one revision."""
+        with store.begin() as uow:
+            change_everything(uow, "a")
+        with store.read() as view:
+            # Nothing was read yet: a snapshot is taken when the view is opened, not at its first read.
+            for tag in "bcd":
+                with store.begin() as uow:
+                    change_everything(uow, tag)
+                    uow.metadata.set("key/a", tag)
+            assert counts(view) == [1] * 5
+            assert view.metadata.get("key/a") == "a"
+            assert (view.revision, view.journal.size()) == (1, 5)
+            page = view.refs.list(limit=1)
+            assert (page.cursor, page.revision) == (None, 1)
+        with store.read() as view:
+            assert counts(view) == [4] * 5
+
+    def test_a_view_neither_waits_for_a_writer_nor_makes_one_wait(self, open_store: OpenStore) -> None:
+        """Readers and one writer go side by side, on one handle and on two."""
+        with open_store(unit_timeout_s=5.0) as one, open_store(unit_timeout_s=5.0) as two, one.read() as early:
+            began = time.monotonic()
+            with one.begin() as uow:
+                change_everything(uow, "a")
+                uow.flush()
+                with one.read() as here, two.read() as there:
+                    assert counts(here) == counts(there) == [0] * 5
+            assert counts(early) == [0] * 5
+            assert time.monotonic() - began < 4.0
+
+    def test_another_handle_sees_what_was_committed(self, open_store: OpenStore) -> None:
+        """At once, and in a unit as in a view."""
+        with open_store() as one, open_store() as two:
+            for number in range(1, 4):
+                writer, reader = (one, two) if number % 2 else (two, one)
+                with writer.begin() as uow:
+                    change_everything(uow, str(number))
+                with reader.read() as view:
+                    assert counts(view) == [number] * 5
+                with reader.begin() as uow:
+                    assert uow.objects.exists(uow.objects.put("doc", str(number)))
+                assert uow.receipt is None
+
+    def test_a_second_unit_of_the_same_thread_is_refused(self, open_store: OpenStore) -> None:
+        """It would wait for itself; the open unit is not harmed, and views can be opened."""
+        with open_store(unit_timeout_s=5.0) as store, store.begin() as uow:
+            uow.objects.put("doc", 1)
+            calls: list[Callable[[], Any]] = [
+                lambda: store.begin().__enter__(),
+                lambda: store.run(lambda inner: None),
+                lambda: store.resolve("x"),
+            ]
+            for call in calls:
+                with refused(InvalidInputError, "this thread"):
+                    call()
+            with store.read() as view:
+                assert view.revision == 0
+        assert uow.receipt is not None
+
+    def test_a_unit_inside_a_run_is_refused(self, store: Store) -> None:
+        """Also there, and the store is free again."""
+        with refused(InvalidInputError, "this thread"):
+            store.run(lambda uow: store.begin().__enter__())
+        put(store, 2)
+
+    def test_a_unit_block_is_used_once(self, store: Store) -> None:
+        """Entering it again is refused."""
+        block = store.begin()
+        with block as uow:
+            uow.objects.put("doc", 1)
+        with refused(StoreClosedError), block:
+            pytest.fail("the block was entered again")
+        put(store, 2)
+
+    @pytest.mark.spec("P57")
+    @pytest.mark.parametrize("ended_well", [True, False])
+    def test_a_unit_that_has_ended_refuses_everything(self, store: Store, backdoor: BackDoor, ended_well: bool) -> None:
+        """Neither reads nor writes go through a unit that leaked out of its block."""
+        put(store, 1)
+        with contextlib.suppress(KeyboardInterrupt), store.begin() as uow:
+            change_everything(uow, "a")
+            if not ended_well:
+                raise KeyboardInterrupt
+        with nothing_written(backdoor):
+            for call in (*READS.values(), *WRITES.values()):
+                with refused(StoreClosedError):
+                    call(uow)
+            with store.begin() as later:
+                # Catches a leaked unit that goes on in the transaction of the next one.
+                for call in (*READS.values(), *WRITES.values()):
+                    with refused(StoreClosedError):
+                        call(uow)
+            assert later.receipt is None
+
+    @pytest.mark.spec("P57")
+    def test_a_view_that_has_ended_refuses_everything(self, store: Store) -> None:
+        """What it handed out before stays valid."""
+        with store.begin() as uow:
+            change_everything(uow, "a")
+        with store.read() as view:
+            (envelope,) = view.objects.iter()
+        view.close()
+        assert envelope.object == "a"
+        for read in READS.values():
+            with refused(StoreClosedError):
+                read(view)
+        with refused(StoreClosedError):
+            view.journal.root()
+
+    @pytest.mark.spec("P57")
+    def test_a_store_that_is_closed_refuses_everything(self, open_store: OpenStore) -> None:
+        """Closing twice is harmless; another handle is not touched."""
+        with open_store() as other:
+            store = open_store()
+            block = store.begin()
+            store.close()
+            store.close()
+            uses: list[Callable[[], Any]] = [
+                store.read,
+                store.begin,
+                block.__enter__,
+                store.diagnose,
+                lambda: store.run(lambda uow: None),
+                lambda: store.resolve("x"),
+            ]
+            for use in uses:
+                with refused(StoreClosedError):
+                    use()
+            assert not store.health_check().ok
+            put(other, 1)
+            assert other.health_check().ok
+
+    @pytest.mark.spec("P57")
+    def test_a_store_that_is_closed_inside_a_unit_commits_nothing(
+        self, open_store: OpenStore, backdoor: BackDoor
+    ) -> None:
+        """Whoever closes the store gives up what is open on it."""
+        with open_store() as other:
+            store = open_store()
+            with nothing_written(backdoor), refused(StoreClosedError), store.begin() as uow:
+                uow.objects.put("doc", 1)
+                store.close()
+            put(other, 2)
+
+    def test_a_past_revision_is_not_offered(self, store: Store) -> None:
+        """Reading as of a past revision says that it is not supported, rather than to read the present."""
+        put(store, 1)
+        with refused(NotSupportedError):
+            store.read(as_of=1)
+
+    def test_a_connection_that_leads_elsewhere_cannot_be_joined(self, store: Store, backdoor: BackDoor) -> None:
+        """Refused with a typed error, and the store is free again."""
+        with nothing_written(backdoor), pytest.raises(CharterError) as caught, store.begin(connection=object()):
+            pytest.fail("joined an object that is no connection")
+        assert caught.type in (NotSupportedError, InvalidInputError)
+        put(store, 1)
+
+    @requires(Requirement.READ_ONLY)
+    def test_a_read_only_handle_reads_and_never_writes(self, open_store: OpenStore, backdoor: BackDoor) -> None:
+        """Every way to write is refused at once; reading works."""
+        with open_store() as store:
+            put(store, 1)
+        with open_store(read_only=True) as store, nothing_written(backdoor):
+            with store.read() as view:
+                assert len(list(view.objects.iter())) == 1
+            with refused(ReadOnlyError), store.begin():
+                pytest.fail("a unit was opened")
+            with refused(ReadOnlyError):
+                store.run(lambda uow: uow.objects.put("doc", 2))
+
+
+@pytest.mark.spec("STO-1")
+class TimeLimitConformance(StoreFixtures):
+    """Nobody holds the writer lock without end, and nobody waits for it without end."""
+
+    def test_a_unit_beyond_its_time_leaves_nothing(self, open_store: OpenStore, backdoor: BackDoor) -> None:
+        """The next call, or else the end of the unit, says so; nothing was written."""
+        with open_store(unit_timeout_s=0.3) as store:
+            with nothing_written(backdoor), refused(TimedOutError) as caught, store.begin() as uow:
+                uow.objects.put("doc", 1)
+                time.sleep(0.5)
+            assert caught.value.retryable
+            with nothing_written(backdoor), refused(TimedOutError), store.begin() as uow:
+                time.sleep(0.5)
+                uow.objects.put("doc", 1)
+            calls = 0
+
+            def slow(uow: UnitOfWork) -> None:
+                nonlocal calls
+                calls += 1
+                uow.objects.put("doc", 1)
+                time.sleep(0.5)
+
+            with nothing_written(backdoor), refused(TimedOutError):
+                store.run(slow)
+            # Catches a retry of what only takes too long.
+            assert calls == 1
+            put(store, 2)
+
+    def test_a_writer_that_waits_too_long_is_told(self, open_store: OpenStore, backdoor: BackDoor) -> None:
+        """From another handle: StoreBusyError in time, and it may be tried again."""
+        with open_store() as holder, open_store(unit_timeout_s=0.3) as waiting, holder.begin() as uow:
+            uow.objects.put("doc", 1)
+            began = time.monotonic()
+            with refused(StoreBusyError) as caught, waiting.begin():
+                pytest.fail("two writers at once")
+            assert caught.value.retryable
+            assert 0.25 <= time.monotonic() - began < 10.0
+        assert len(backdoor.raw_rows(JOURNAL)) == 1
+
+    def test_a_thread_that_waits_too_long_is_told(self, open_store: OpenStore) -> None:
+        """The same within one handle; the unit that held on too long is told as well."""
+        with open_store(unit_timeout_s=0.3) as store:
+            found: list[BaseException] = []
+
+            def wait() -> None:
+                try:
+                    put(store, 1)
+                except CharterError as exc:
+                    found.append(exc)
+
+            with refused(TimedOutError), store.begin():
+                thread = threading.Thread(target=wait)
+                thread.start()
+                thread.join()
+            assert [type(error) for error in found] == [StoreBusyError]
+            put(store, 2)
+
+
+@pytest.mark.spec("STO-1")
+class RunConformance(StoreFixtures):
+    """What `run` and `resolve` promise."""
+
+    def test_run_is_one_unit(self, store: Store) -> None:
+        """Value and receipt come back; a function that changed nothing has no receipt."""
+        outcome = store.run(lambda uow: uow.objects.put("doc", 1))
+        assert outcome.receipt is not None
+        assert (outcome.receipt.revision, outcome.receipt.size, outcome.repeated) == (1, 1, False)
+        with store.read() as view:
+            assert view.objects.require(outcome.value).object == 1
+            assert view.journal.root() == outcome.receipt.root
+        value: object = object()
+        outcome2 = store.run(lambda uow: value)
+        assert (outcome2.value is value, outcome2.receipt) == (True, None)
+
+    def test_a_function_that_raises_leaves_nothing(self, store: Store, backdoor: BackDoor) -> None:
+        """Its own error is raised, early or late, and also behind a large flush."""
+        put(store, "before")
+
+        def fail(uow: UnitOfWork, many: int) -> None:
+            change_everything(uow, "a")
+            uow.objects.put_many(("bulk", n) for n in range(many))
+            raise ZeroDivisionError
+
+        for many in (0, 5_000):
+            with nothing_written(backdoor), pytest.raises(ZeroDivisionError):
+                store.run(lambda uow, many=many: fail(uow, many))  # type: ignore[misc]  # a default binds the loop
+        assert store.run(lambda uow: uow.metadata.set("a", 1)).receipt is not None
+
+    def test_a_named_operation_runs_once(self, store: Store, backdoor: BackDoor) -> None:
+        """A repeat returns the kept value and receipt and does not call the function."""
+        first = store.run(lambda uow: {"digest": uow.objects.put("doc", 1), "n": 1.0}, operation_id="op")
+        with nothing_written(backdoor):
+            again = store.run(lambda uow: pytest.fail("called again"), operation_id="op")
+        assert again.repeated
+        assert (again.value, again.receipt) == (first.value, first.receipt)
+        assert again.receipt is not None
+        assert first.receipt is not None
+        assert again.receipt.root == first.receipt.root
+        assert store.resolve("op") == again
+
+    def test_an_operation_that_changed_nothing_is_kept_too(self, store: Store) -> None:
+        """Its value is what a repeat returns."""
+        calls: list[int] = []
+        for _ in range(2):
+            outcome = store.run(lambda uow: calls.append(1), operation_id="op")
+            assert (outcome.value, outcome.receipt) == (None, None)
+        assert outcome.repeated
+        assert len(calls) == 1
+
+    def test_an_operation_that_failed_may_be_tried_again(self, store: Store, backdoor: BackDoor) -> None:
+        """A failure keeps nothing, so the same id can still succeed."""
+        with nothing_written(backdoor), pytest.raises(ZeroDivisionError):
+            store.run(lambda uow: 1 // 0, operation_id="op")
+        assert store.resolve("op") is None
+        assert store.run(lambda uow: uow.metadata.set("a", 1), operation_id="op").value == 1
+
+    def test_resolve_tells_what_became_of_an_operation(self, open_store: OpenStore) -> None:
+        """Through any handle; an unknown one was not committed."""
+        with open_store() as one, open_store() as two:
+            outcome = one.run(lambda uow: uow.metadata.set("a", 1), operation_id="op")
+            resolved = two.resolve("op")
+            assert resolved is not None
+            assert (resolved.value, resolved.receipt, resolved.repeated) == (1, outcome.receipt, True)
+            assert two.resolve("other") is None
+            assert two.run(lambda uow: pytest.fail("called again"), operation_id="op").repeated
+
+    @pytest.mark.parametrize("operation_id", ["", "a\0b", "x" * 513, "\ud800", 7], ids=ascii)
+    def test_what_is_no_operation_id_is_refused(self, store: Store, backdoor: BackDoor, operation_id: Any) -> None:
+        """Before anything is called."""
+        with nothing_written(backdoor):
+            with pytest.raises(InvalidInputError, match="operation_id"):
+                store.run(lambda uow: pytest.fail("called"), operation_id=operation_id)
+            with pytest.raises(InvalidInputError, match="operation_id"):
+                store.resolve(operation_id)
+
+    def test_no_trace_of_unnamed_operations_piles_up(self, store: Store, backdoor: BackDoor) -> None:
+        """What is kept for a call without an id goes once its outcome was handed out."""
+        for number in range(20):
+            store.run(lambda uow, number=number: uow.metadata.set("a", number))  # type: ignore[misc]  # binds the loop
+        assert len(backdoor.raw_rows(OPERATION)) <= 1
