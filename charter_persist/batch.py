@@ -4,9 +4,10 @@ There is no timer: the first caller commits for itself at once; whoever comes wh
 them carries all that queued into one commit. With batching off each unit has a commit of its own and every result is
 the same (STO-5).
 
-A unit that fails before it wrote anything into the shared transaction costs the others nothing. One that fails later,
-or a write that is refused, spoils the transaction: then it is rolled back and each unit runs again by itself. So no
-savepoints are needed; see docs/decisions/0004-batches-without-savepoints.md.
+The rows of all units gather in one write set between them and the transaction, so they are written together. A unit
+that raises is left out of it. One that fails after rows were passed on, or a write that is refused, spoils the
+transaction: then it is rolled back and each unit runs again by itself. So no savepoints are needed; see
+docs/decisions/0004-batches-without-savepoints.md.
 
 Source: DESIGN 3 and 5.
 """
@@ -14,19 +15,25 @@ Source: DESIGN 3 and 5.
 from __future__ import annotations
 
 import contextvars
+import re
 import threading
 import uuid
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from charter_persist.backends.contract import OPERATION
+from charter_persist.backends.contract import OPERATION, OperationRow, Reader
 from charter_persist.errors import CharterError, CommitUnknownError, StoreBusyError
+from charter_persist.journal.ledger import JournalReader
 from charter_persist.model.canonical import canonical_bytes, load_canonical
 from charter_persist.model.text import check_text
-from charter_persist.unit_of_work import Commit, Outcome, UnitOfWork, operation_receipt, operation_row
+from charter_persist.repositories.base import WriteContext
+from charter_persist.repositories.write_set import WriteSet
+from charter_persist.unit_of_work import Commit, Outcome, Receipt, UnitOfWork, operation_receipt, operation_row
 
 UNITS_MAX: Final = 256
+_UNNAMED: Final = re.compile(r"[0-9a-f]{32}\.[0-9]{1,4}")
 
 
 def _locked() -> threading.Lock:
@@ -42,7 +49,7 @@ class Job:
     Attributes:
         fn: what to run; its only argument is the unit of work.
         operation_id: the caller's, or None.
-        identity: the caller's operation id, or one made for this call.
+        identity: by which `resolve` finds it: the caller's operation id, or one given when it ran.
         context: the context variables of the caller.
         outcome, error: one of them is there at the end.
         leads: True when its caller has to carry the next commit.
@@ -65,7 +72,7 @@ class Job:
         Raises:
             InvalidKeyError: the operation id is not a valid identifier.
         """
-        identity = uuid.uuid4().hex if operation_id is None else check_text(operation_id, field="operation_id")
+        identity = "" if operation_id is None else check_text(operation_id, field="operation_id")
         return cls(fn, operation_id, identity, contextvars.copy_context())
 
     def result(self) -> Outcome[Any]:
@@ -75,6 +82,49 @@ class Job:
         if self.outcome is None:
             raise StoreBusyError("the unit of work was not run; try again")
         return self.outcome
+
+
+class Unnamed:
+    """The units of one commit that have no operation id of their own.
+
+    They share the fate of the commit, so one row tells what became of all of them; each is known by the id of the
+    commit and its number.
+    """
+
+    def __init__(self) -> None:
+        self.commit_id = uuid.uuid4().hex
+        self.receipts: list[Receipt] = []
+        self._now = 0
+
+    def add(self, receipt: Receipt, now: int) -> str:
+        """Take a unit in and return its operation id."""
+        self.receipts.append(receipt)
+        self._now = now
+        return f"{self.commit_id}.{len(self.receipts) - 1}"
+
+    def row(self) -> OperationRow:
+        """The one row: for each unit its revision, first position and size."""
+        units = [[receipt.revision, receipt.first_position, receipt.size] for receipt in self.receipts]
+        return operation_row(self.commit_id, canonical_bytes(units), None, self._now)
+
+
+def find_operation(reader: Reader, operation_id: str) -> Outcome[Any] | None:
+    """What became of a unit with or without an id of its caller; None where it was not committed.
+
+    Args:
+        reader: a snapshot.
+        operation_id: that of `run`, or of a `CommitUnknownError`.
+    """
+    row = reader.get(OPERATION, (operation_id,))
+    if row is not None:
+        return Outcome(load_canonical(row.value), operation_receipt(row), repeated=True)
+    commit_id, _, number = operation_id.rpartition(".")
+    shared = reader.get(OPERATION, (commit_id,)) if _UNNAMED.fullmatch(operation_id) else None
+    if shared is None:
+        return None
+    revision, first_position, size = load_canonical(shared.value)[int(number)]
+    root = JournalReader(reader).root(size)
+    return Outcome(None, Receipt(revision, first_position, size, (root,)), repeated=True)
 
 
 class Spoiled(Exception):  # noqa: N818  # never leaves this module
@@ -95,9 +145,9 @@ class Batches:
         self._timeout_s = timeout_s
         self._most = UNITS_MAX if batching else 1
         self._mutex = threading.Lock()
-        self._queue: list[Job] = []
+        self._queue: deque[Job] = deque()
         self._busy = False
-        self._settled: list[str] = []  # ids made for calls whose outcome was handed out: their rows can go
+        self._settled: list[str] = []  # ids of commits whose outcomes were handed out: their rows can go
 
     def run(self, job: Job) -> Outcome[Any]:
         """Run a job and return its outcome; waits its turn."""
@@ -136,15 +186,26 @@ class Batches:
 
     def _lead(self, own: Job) -> None:
         with self._mutex:
-            jobs, self._queue = self._queue[: self._most], self._queue[self._most :]
+            jobs = [self._queue.popleft()]
         try:
-            self._execute(jobs)
+            self._execute(self._arriving(jobs), jobs)
         finally:
             with self._mutex:
                 self._promote()
             for job in jobs:
                 if job is not own:
                     job.signal.release()
+
+    def _arriving(self, taken: list[Job]) -> Iterator[Job]:
+        """Give the first job, then those of the queue, even if they came while others ran; ``taken`` grows by them."""
+        yield taken[0]
+        while len(taken) < self._most:
+            with self._mutex:
+                if not self._queue:
+                    return
+                job = self._queue.popleft()
+            taken.append(job)
+            yield job
 
     def _promote(self) -> None:
         """Let the first job in the queue lead; called with the mutex held."""
@@ -153,61 +214,63 @@ class Batches:
             self._queue[0].leads = True
             self._queue[0].signal.release()
 
-    def _execute(self, jobs: list[Job]) -> None:
+    def _execute(self, jobs: Iterable[Job], taken: list[Job]) -> None:
         """Run jobs in one commit; one by one where that fails for a reason that may be another's."""
         try:
             self._commit_together(jobs)
         except Spoiled as exc:
-            if len(jobs) == 1:
-                jobs[0].error = jobs[0].error or exc.__cause__
+            if len(taken) == 1:
+                taken[0].error = taken[0].error or exc.__cause__
                 return
-            for job in jobs:
+            for job in taken:
                 if job.error is None:
-                    self._execute([job])
+                    self._execute([job], [job])
         except Exception as exc:
-            for job in jobs:
+            for job in taken:
                 job.error = job.error or exc
 
-    def _commit_together(self, jobs: list[Job]) -> None:
+    def _commit_together(self, jobs: Iterable[Job]) -> None:
         commit = self._open_commit()
+        gathered = WriteSet(commit.transaction)
         outcomes: list[tuple[Job, Outcome[Any]]] = []
+        unnamed = Unnamed()
         try:
             for job in jobs:
-                outcome = self._run_unit(commit, job)
+                outcome = self._run_unit(commit, gathered, job, unnamed)
                 if outcome is not None:
                     outcomes.append((job, outcome))
-            final = commit.unit(self._timeout_s)
+            if unnamed.receipts:
+                gathered.put(OPERATION, unnamed.row())
             if outcomes:
-                self._drop_settled(final)
+                self._drop_settled(gathered)
         except BaseException:
             commit.abort()
             raise
         try:
-            commit.commit(final)
+            commit.commit(gathered)
         except CommitUnknownError as exc:
             for job, _ in outcomes:
-                job.error = CommitUnknownError(operation_id=job.identity)
+                job.error = CommitUnknownError(operation_id=job.identity or None)
                 job.error.__cause__ = exc
             return
         except CharterError as exc:
             raise Spoiled from exc
         for job, outcome in outcomes:
             job.outcome = outcome
-            if job.operation_id is None and outcome.receipt is not None:
-                self._settled.append(job.identity)
+        if unnamed.receipts:
+            self._settled.append(unnamed.commit_id)
 
-    def _run_unit(self, commit: Commit, job: Job) -> Outcome[Any] | None:
-        """Run one job inside the commit; None where it failed without a trace."""
+    def _run_unit(self, commit: Commit, gathered: WriteSet, job: Job, unnamed: Unnamed) -> Outcome[Any] | None:
+        """Run one job over what the others changed; None where it failed without a trace."""
         if job.operation_id is not None:
-            kept = commit.transaction.get(OPERATION, (job.identity,))
+            kept = gathered.get(OPERATION, (job.identity,))
             if kept is not None:
                 return Outcome(load_canonical(kept.value), operation_receipt(kept), repeated=True)
-        unit = commit.unit(self._timeout_s)
+        unit = commit.unit(self._timeout_s, gathered)
         context = unit._context
         try:
             value = job.context.copy().run(job.fn, unit)
-            kept_value = None if job.operation_id is None else value
-            data = canonical_bytes(kept_value, options=context.options, limit="operation_value_bytes_max")
+            data = b"" if job.operation_id is None else _kept_value(value, context)
             receipt = commit.close(unit)
         except Exception as exc:
             job.error = exc
@@ -217,15 +280,27 @@ class Batches:
             return None
         context.ended = True
         unit._receipt = receipt
-        if receipt is not None or job.operation_id is not None:
+        if job.operation_id is not None:
             context.write.put(OPERATION, operation_row(job.identity, data, receipt, context.now))
+        elif receipt is not None:
+            job.identity = unnamed.add(receipt, context.now)
         try:
-            commit.apply(unit)
+            gathered.absorb(context.write)
         except CharterError as exc:
             raise Spoiled from exc
         return Outcome(value, receipt)
 
-    def _drop_settled(self, unit: UnitOfWork) -> None:
+    def _drop_settled(self, write: WriteSet) -> None:
         settled, self._settled = self._settled, []
         for identity in settled:
-            unit._context.write.delete(OPERATION, (identity,))
+            write.delete(OPERATION, (identity,))
+
+
+def _kept_value(value: Any, context: WriteContext) -> bytes:
+    """The canonical JSON of a value that a repeat will return.
+
+    Raises:
+        NotCanonicalError: it has no canonical form.
+        LimitExceededError: it is larger than ``operation_value_bytes_max``.
+    """
+    return canonical_bytes(value, options=context.options, limit="operation_value_bytes_max")

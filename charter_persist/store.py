@@ -22,13 +22,13 @@ from typing import Any, Literal, TypeVar
 import stamina
 import uuid_utils
 
-from charter_persist.backends.contract import OPERATION, BackendCapabilities, Diagnosis, LedgerBackend
+from charter_persist.backends.contract import BackendCapabilities, Diagnosis, LedgerBackend
 from charter_persist.backends.memory import MemoryBackend
 from charter_persist.backends.sql import migrate as migrations
 from charter_persist.backends.sql.engine import parse_target
 from charter_persist.backends.sql.postgres import PostgresBackend
 from charter_persist.backends.sql.sqlite import SqliteBackend
-from charter_persist.batch import Batches, Job
+from charter_persist.batch import Batches, Job, find_operation
 from charter_persist.errors import (
     BackendError,
     CharterError,
@@ -42,11 +42,10 @@ from charter_persist.errors import (
 )
 from charter_persist.journal.entry import NONCE_BYTES
 from charter_persist.journal.ledger import Ledger
-from charter_persist.model.canonical import load_canonical
 from charter_persist.model.limits import DEFAULT_OPTIONS, Options
 from charter_persist.model.text import check_text
 from charter_persist.repositories.base import Sources
-from charter_persist.unit_of_work import Commit, OpenUnit, Outcome, ReadView, UnitOfWork, operation_receipt
+from charter_persist.unit_of_work import Commit, OpenUnit, Outcome, ReadView, UnitOfWork
 
 T = TypeVar("T")
 
@@ -225,10 +224,9 @@ class Store:
         identity = check_text(operation_id, field="operation_id")
         transaction = self._backend.transaction(self._timeout_s)
         try:
-            row = transaction.get(OPERATION, (identity,))
+            return find_operation(transaction, identity)
         finally:
             transaction.rollback()
-        return None if row is None else Outcome(load_canonical(row.value), operation_receipt(row), repeated=True)
 
     def health_check(self) -> Health:
         """Say whether the store can be read now, and otherwise what is wrong, in one sentence. It never raises."""

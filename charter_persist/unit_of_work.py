@@ -26,7 +26,7 @@ from charter_persist.repositories.metadata import MetadataReader, MetadataReposi
 from charter_persist.repositories.objects import ObjectReader, ObjectRepository
 from charter_persist.repositories.refs import RefReader, RefRepository
 from charter_persist.repositories.sessions import SessionReader, SessionRepository
-from charter_persist.repositories.write_set import WriteSet
+from charter_persist.repositories.write_set import Below, WriteSet
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -211,16 +211,20 @@ class Commit:
         self._position = transaction.position
         self._revision = transaction.revision
         self._last: Receipt | None = None
-        self._applied = False
 
-    def unit(self, timeout_s: float) -> UnitOfWork:
-        """The next unit of this commit; end it with `close` before opening another."""
-        write = WriteSet(self.transaction)
+    def unit(self, timeout_s: float, below: Below | None = None) -> UnitOfWork:
+        """The next unit of this commit; end it with `close` before opening another.
+
+        Args:
+            timeout_s: how long it may take.
+            below: what its changes go to when it is flushed; the transaction by default.
+        """
+        write = WriteSet(below or self.transaction)
         journal = JournalWriter(write, self._tree, self._position, self._revision)
         return UnitOfWork(WriteContext(write, journal, self._sources, time.monotonic() + timeout_s))
 
     def close(self, unit: UnitOfWork) -> Receipt | None:
-        """End a unit well; its changes stay in its write set until `commit` or `apply`."""
+        """End a unit well; its changes stay in its write set."""
         context = unit._context
         context.finish()
         receipt = unit.provisional()
@@ -228,16 +232,9 @@ class Commit:
             self._position, self._revision, self._last = receipt.size, receipt.revision, receipt
         return receipt
 
-    def apply(self, unit: UnitOfWork) -> None:
-        """Pass the changes of a closed unit on to the transaction, so that the next one sees them."""
-        write = unit._context.write
-        write.flush()
-        self._applied = self._applied or write.written
-
-    def commit(self, unit: UnitOfWork) -> None:
-        """Make everything durable, the changes of the last unit included; a commit without changes is rolled back."""
-        write = unit._context.write
-        if not (self._applied or write.dirty):
+    def commit(self, write: WriteSet) -> None:
+        """Make everything durable, with what still waits in the write set; without any change it is rolled back."""
+        if not write.dirty:
             self.abort()
             return
         try:
@@ -288,7 +285,7 @@ class OpenUnit:
             except BaseException:
                 commit.abort()
                 raise
-            commit.commit(unit)
+            commit.commit(unit._context.write)
             unit._receipt = receipt
         finally:
             unit._context.end()

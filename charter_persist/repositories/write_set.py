@@ -10,21 +10,29 @@ Imports ``backends.contract`` only. Source: STO-5, DESIGN 1.3.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
-from charter_persist.backends.contract import Changes, Key, Relation, Row, Transaction
+from charter_persist.backends.contract import Changes, Key, Reader, Relation, Row
 
 ROWS_MAX: Final = 4_000
 BYTES_MAX: Final = 8 * 1024 * 1024
 
 
+class Below(Reader, Protocol):
+    """What a write set lies over: an open transaction, or the write set that gathers several units."""
+
+    def apply(self, changes: Changes) -> None:
+        """Write the changes, after all that was written before."""
+        ...
+
+
 class WriteSet:
-    """Buffered changes over an open transaction."""
+    """Buffered changes over an open transaction, or over another write set."""
 
-    __slots__ = ("_bytes", "_rows", "changes", "transaction", "written")
+    __slots__ = ("_below", "_bytes", "_rows", "changes", "written")
 
-    def __init__(self, transaction: Transaction) -> None:
-        self.transaction = transaction
+    def __init__(self, below: Below) -> None:
+        self._below = below
         self.changes: dict[Relation[Any], dict[Key, Any]] = {}
         self.written = False
         self._rows = 0
@@ -57,12 +65,27 @@ class WriteSet:
         self._rows += 1
 
     def flush(self) -> None:
-        """Pass the buffered changes to the transaction."""
+        """Pass the buffered changes on."""
         if self.changes:
-            self.transaction.apply(self.take())
+            self._below.apply(self.take())
             self.written = True
 
-    def take(self) -> Changes:
+    def apply(self, changes: Changes) -> None:
+        """Pass on what is buffered here, then these changes."""
+        self.flush()
+        self._below.apply(changes)
+        self.written = True
+
+    def absorb(self, other: WriteSet) -> None:
+        """Take over what is buffered in a set that lies over this one."""
+        self._rows += other._rows
+        self._bytes += other._bytes
+        for relation, rows in other.take().items():
+            self.changes.setdefault(relation, {}).update(rows)
+        if self.full:
+            self.flush()
+
+    def take(self) -> dict[Relation[Any], dict[Key, Any]]:
         """Hand over the buffered changes and begin anew."""
         changes, self.changes = self.changes, {}
         self._rows = self._bytes = 0
@@ -74,18 +97,18 @@ class WriteSet:
         if rows is not None and key in rows:
             row: Row | None = rows[key]
             return row
-        return self.transaction.get(relation, key)
+        return self._below.get(relation, key)
 
     def get_many(self, relation: Relation[Row], keys: Sequence[Key]) -> list[Row]:
         """As `Reader.get_many`, with the changes of this unit."""
         rows = self.changes.get(relation)
         if not rows:
-            return self.transaction.get_many(relation, keys)
+            return self._below.get_many(relation, keys)
         here = [rows[key] for key in keys if rows.get(key) is not None]
-        return here + self.transaction.get_many(relation, [key for key in keys if key not in rows])
+        return here + self._below.get_many(relation, [key for key in keys if key not in rows])
 
     def scan(self, relation: Relation[Row], order: tuple[str, ...], **bounds: Any) -> Iterator[Row]:
         """As `Reader.scan`, with the changes of this unit, which are passed on first where there are any."""
         if relation in self.changes:
             self.flush()
-        return self.transaction.scan(relation, order, **bounds)
+        return self._below.scan(relation, order, **bounds)

@@ -12,7 +12,15 @@ from charter_persist.testing.backdoor import BackDoor
 from charter_persist.testing.backdoors import MemoryBackDoor, PostgresBackDoor, SqliteBackDoor
 from charter_persist.testing.batches import BatchConformance
 from charter_persist.testing.delegating import DelegatingBackend, SharedBackend
-from charter_persist.testing.fixtures import OpenStore, PlaceFixtures, Requirement, StoreFixtures, open_over, requires
+from charter_persist.testing.fixtures import (
+    OpenStore,
+    Place,
+    PlaceFixtures,
+    Requirement,
+    StoreFixtures,
+    open_over,
+    requires,
+)
 from charter_persist.testing.history import record_history
 from charter_persist.testing.journal import JournalConformance
 from charter_persist.testing.limits import BadValueConformance, LimitConformance
@@ -22,7 +30,6 @@ from charter_persist.testing.names import NameConformance, NameLimitConformance
 from charter_persist.testing.objects import ObjectBulkConformance, ObjectLookupConformance, ObjectStoreConformance
 from charter_persist.testing.places import (
     MemoryPlaces,
-    Place,
     Places,
     PostgresPlaces,
     PrivatePlaces,

@@ -91,7 +91,7 @@ class AuditStoreConformance(StoreFixtures):
         assert row is not None
         assert row.data == canonical_bytes(full.to_json())
 
-    def test_order_is_that_of_appending(self, store: Store) -> None:
+    def test_events_come_in_the_order_of_appending(self, store: Store) -> None:
         """Neither ids nor times decide the order."""
         moments = [datetime(2026, 1, day, tzinfo=UTC) for day in (3, 1, 2)]
         append(store, *[{"event_id": f"z{9 - n}", "occurred_at": moment} for n, moment in enumerate(moments)])
@@ -110,14 +110,14 @@ class AuditStoreConformance(StoreFixtures):
             append(store, {"event_id": "f"}, {"event_id": "f"})
 
     @pytest.mark.parametrize(("field", "word"), BAD_FIELDS, ids=ascii)
-    def test_a_field_outside_its_grammar_is_refused(
+    def test_a_field_of_an_event_outside_its_grammar_is_refused(
         self, store: Store, backdoor: BackDoor, field: dict[str, Any], word: str
     ) -> None:
         """The error is an InvalidInputError whose message names the field."""
         with nothing_written(backdoor), pytest.raises(InvalidInputError, match=word):
             append(store, field)
 
-    def test_filters_choose_and_keep_the_order(self, store: Store) -> None:
+    def test_filters_of_events_choose_and_keep_the_order(self, store: Store) -> None:
         """Every filter that is given must fit; any combination gives what a loop over all events gives."""
         scopes, kinds, subjects = ("GLOBAL", "AREA:x", "AREA:xy"), ("NOTED", "SEEN"), (SUBJECT, ("area", "xy"))
         append(
@@ -144,7 +144,7 @@ class AuditStoreConformance(StoreFixtures):
                         back = view.audit.iter(scope=scope, event_type=kind, subject=subject, reverse=True)
                         assert list(back) == fitting[::-1]
 
-    def test_reading_goes_on_at_every_position(self, store: Store) -> None:
+    def test_reading_events_goes_on_at_every_position(self, store: Store) -> None:
         """`after` is exclusive in both directions, at each position and beyond the last."""
         append(store, *[{"scope": "AREA:x" if n % 2 else "GLOBAL"} for n in range(6)])
         with store.read() as view:
@@ -184,7 +184,7 @@ class AuditStoreConformance(StoreFixtures):
         ],
         ids=ascii,
     )
-    def test_a_filter_outside_its_grammar_is_refused(self, store: Store, filters: dict[str, Any]) -> None:
+    def test_a_filter_of_events_outside_its_grammar_is_refused(self, store: Store, filters: dict[str, Any]) -> None:
         """A mistyped filter is an error, not an empty answer."""
         with store.read() as view:
             with pytest.raises(InvalidInputError):
@@ -202,7 +202,7 @@ class AuditStoreConformance(StoreFixtures):
                 assert list(view.audit.iter()) == []
 
     @pytest.mark.spec("STO-5.3")
-    def test_a_replay_gives_every_event(self, store: Store) -> None:
+    def test_a_replay_of_the_audit_log_gives_every_event(self, store: Store) -> None:
         """A sound log is replayed in order, between entries of other stores, from any position on."""
         with store.begin() as uow:
             for n in range(150):
@@ -214,7 +214,7 @@ class AuditStoreConformance(StoreFixtures):
 
     @pytest.mark.spec("STO-5.3")
     @pytest.mark.parametrize("damage", ["changed", "removed", "removed the last", "added"])
-    def test_a_replay_finds_damage(self, store: Store, backdoor: BackDoor, damage: str) -> None:
+    def test_a_replay_of_the_audit_log_finds_damage(self, store: Store, backdoor: BackDoor, damage: str) -> None:
         """An event that was changed, removed or added outside the journal is an error."""
         append(store, {"event_id": "a"}, {"event_id": "b"}, {"event_id": "c"})
         row = backdoor.raw_get(AUDIT, ("c" if damage == "removed the last" else "b",))

@@ -5,6 +5,7 @@ Source: DESIGN 3, STO-5.
 
 from __future__ import annotations
 
+import contextvars
 import threading
 import time
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from charter_persist.store import Store
 from charter_persist.testing.fixtures import OpenStore, StoreFixtures
 from charter_persist.testing.history import record_history
 from charter_persist.testing.journal import leaf_of, root_of
+from charter_persist.testing.places import MemoryPlaces
 from charter_persist.testing.sources import CountingSources
 from charter_persist.unit_of_work import Outcome, UnitOfWork
 
@@ -54,9 +56,13 @@ def run_together(store: Store, functions: list[Callable[[UnitOfWork], Any]], ids
 
 
 @pytest.mark.spec("STO-5")
-@pytest.mark.parametrize("batching", [True, False], ids=["batching", "one by one"])
 class BatchConformance(StoreFixtures):
-    """What units promise that share a commit."""
+    """What units promise that share a commit; the same is asked without batching."""
+
+    @pytest.fixture(params=[True, False], ids=["batching", "one by one"])
+    def batching(self, request: pytest.FixtureRequest) -> bool:
+        """Whether queued units share commits."""
+        return bool(request.param)
 
     def test_each_unit_has_its_own_revision(self, open_store: OpenStore, batching: bool) -> None:
         """Receipts divide the journal among them without gap or overlap, each with the root after it."""
@@ -128,8 +134,6 @@ class BatchConformance(StoreFixtures):
 
     def test_a_function_sees_the_context_of_its_caller(self, open_store: OpenStore, batching: bool) -> None:
         """On whatever thread it runs, a copy of the caller's context variables is there."""
-        import contextvars
-
         who: contextvars.ContextVar[str] = contextvars.ContextVar("who")
         seen: dict[str, str] = {}
         with open_store(batching=batching) as store:
@@ -152,8 +156,6 @@ class BatchConformance(StoreFixtures):
 
     def test_the_same_history_gives_the_same_root(self, open_store: OpenStore, batching: bool) -> None:
         """Through `run` as through `begin`, with batching as without."""
-        from charter_persist.testing.places import MemoryPlaces
-
         with MemoryPlaces().new().open_store(**CountingSources().arguments()) as model:
             expected = record_history(model)
         with open_store(batching=batching, **CountingSources().arguments()) as store:

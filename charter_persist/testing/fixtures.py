@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, ClassVar, Protocol, TypeVar
@@ -46,11 +47,11 @@ class Requirement(StrEnum):
     """What some tests need and not every backend has.
 
     Attributes:
-        DURABLE: what was committed is there after every handle was closed.
+        REOPEN: the store is there after every handle was closed, and each handle has resources of its own.
         READ_ONLY: the same store can be opened for reading only.
     """
 
-    DURABLE = "durable"
+    REOPEN = "reopen"
     READ_ONLY = "read_only"
 
 
@@ -62,6 +63,23 @@ def requires(*requirements: Requirement) -> Callable[[F], F]:
         return test
 
     return mark
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where one store lives, empty at first.
+
+    Attributes:
+        open_store: opens it.
+        backdoor: leads to its rows.
+        url: by which another process can open it; None where none can.
+        remove: ends it, once every handle is closed.
+    """
+
+    open_store: OpenStore
+    backdoor: BackDoor
+    url: str | None
+    remove: Callable[[], None]
 
 
 class StoreFixtures:
@@ -94,6 +112,25 @@ class StoreFixtures:
         missing = sorted(getattr(request.function, "requirements", frozenset()) & self.lacks)
         if missing:
             pytest.skip(f"the backend declares that it lacks: {', '.join(missing)}")
+
+
+class PlaceFixtures(StoreFixtures):
+    """Fixtures over a `Place`; override `place`."""
+
+    @pytest.fixture
+    def place(self) -> Iterator[Place]:
+        """Where the test's store lives."""
+        raise NotImplementedError("override the fixture place")
+
+    @pytest.fixture
+    def open_store(self, place: Place) -> OpenStore:
+        """Opens the store of the place."""
+        return place.open_store
+
+    @pytest.fixture
+    def backdoor(self, place: Place) -> BackDoor:
+        """Leads to the rows of the place."""
+        return place.backdoor
 
 
 def open_over(make_backend: Callable[[], LedgerBackend]) -> OpenStore:

@@ -136,7 +136,7 @@ class JournalConformance(StoreFixtures):
         assert (receipt, receipt.root) == (expected, expected.root)
 
     @pytest.mark.spec("P25")
-    def test_proofs_verify_for_a_sceptic(self, store: Store) -> None:
+    def test_journal_proofs_verify_for_a_sceptic(self, store: Store) -> None:
         """Inclusion at each position of several sizes and consistency between them, checked by `proofs` alone."""
         record_history(store)
         with store.read() as view:
@@ -161,7 +161,7 @@ class JournalConformance(StoreFixtures):
             assert list(view.journal.entries()) == []
             assert view.journal.entry(1) is None
 
-    def test_reading_goes_on_at_every_position(self, store: Store) -> None:
+    def test_reading_entries_goes_on_at_every_position(self, store: Store) -> None:
         """`after` is exclusive, `limit` is a maximum, and reading can be resumed anywhere."""
         put(store, *range(8))
         with store.read() as view:
@@ -175,7 +175,7 @@ class JournalConformance(StoreFixtures):
             assert view.journal.last() == everything[-1]
 
     @pytest.mark.parametrize("number", [-1, 9, 2**31, 2**63, 2**70])
-    def test_a_number_out_of_range_is_refused(self, store: Store, number: int) -> None:
+    def test_a_journal_size_out_of_range_is_refused(self, store: Store, number: int) -> None:
         """Sizes and positions beyond the journal are errors, of one type on every backend."""
         put(store, *range(8))
         with store.read() as view:
@@ -242,7 +242,7 @@ class JournalConformance(StoreFixtures):
             assert verify(one, store_id=one.store_id).findings == ()
             assert one.store_id == two.store_id
 
-    @requires(Requirement.DURABLE)
+    @requires(Requirement.REOPEN)
     @pytest.mark.spec("STO-5.3")
     def test_a_store_that_is_opened_again_goes_on(self, open_store: OpenStore) -> None:
         """What was committed is there, under the same identity, and the journal goes on where it ended."""

@@ -172,7 +172,7 @@ class BadValueConformance(StoreFixtures):
             verdicts = {name: verdict(partial(attempt, bad.value), bad.words) for name, bad in BAD_VALUES.items()}
         assert verdicts == {name: bad.error.__name__ for name, bad in BAD_VALUES.items()}
 
-    @pytest.mark.parametrize("where", TAKES_VALUE.keys() - {"bulk"})
+    @pytest.mark.parametrize("where", [where for where in TAKES_VALUE if where != "bulk"])
     def test_a_unit_goes_on_after_a_refused_value(self, store: Store, where: str) -> None:
         """Refused values leave nothing behind in the unit; what it did besides is committed."""
         session(store)
@@ -204,8 +204,8 @@ class BadValueConformance(StoreFixtures):
 class LimitConformance(StoreFixtures):
     """Limits are the same on every backend: exactly at the limit is fine, one more is refused with the facts."""
 
-    @pytest.mark.parametrize("where", TAKES_VALUE.keys() - {"constraints", "references", "candidate"})
-    def test_nesting(self, store: Store, where: str) -> None:
+    @pytest.mark.parametrize("where", ["object", "bulk", "metadata"])
+    def test_nesting_of_a_value(self, store: Store, where: str) -> None:
         """128 levels are fine, 129 are not."""
         with store.begin() as uow:
             TAKES_VALUE[where](uow, nested(128))

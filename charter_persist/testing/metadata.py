@@ -81,7 +81,7 @@ class MetadataStoreConformance(StoreFixtures):
         with store.begin() as uow:
             assert uow.metadata.set("k", 3, expected=0) == 3
 
-    def test_what_is_absent_cannot_be_deleted(self, store: Store, backdoor: BackDoor) -> None:
+    def test_a_key_that_is_absent_cannot_be_deleted(self, store: Store, backdoor: BackDoor) -> None:
         """Neither a key that never was, nor one that is gone."""
         set_keys(store, k=1)
         with store.begin() as uow:
@@ -94,7 +94,9 @@ class MetadataStoreConformance(StoreFixtures):
                     uow.metadata.delete(key, expected=0)
 
     @pytest.mark.parametrize("expected", [0, 1, 3, 2**63, 2**70])
-    def test_a_wrong_expected_version_changes_nothing(self, store: Store, backdoor: BackDoor, expected: int) -> None:
+    def test_a_wrong_expected_version_of_a_key_changes_nothing(
+        self, store: Store, backdoor: BackDoor, expected: int
+    ) -> None:
         """Where a version is given, it is compared; the error carries both."""
         set_keys(store, k=1)
         set_keys(store, k=2)
@@ -110,7 +112,7 @@ class MetadataStoreConformance(StoreFixtures):
             uow.metadata.delete("k", expected=3)
 
     @pytest.mark.parametrize("expected", [-1, True, "1", 1.0, (1,)], ids=ascii)
-    def test_expected_must_be_a_version_or_none(self, store: Store, backdoor: BackDoor, expected: Any) -> None:
+    def test_expected_of_a_key_must_be_a_version_or_none(self, store: Store, backdoor: BackDoor, expected: Any) -> None:
         """Nothing else is read as a version."""
         set_keys(store, k=1)
         with nothing_written(backdoor), store.begin() as uow:
@@ -119,7 +121,7 @@ class MetadataStoreConformance(StoreFixtures):
             with refused(InvalidInputError, "expected"):
                 uow.metadata.delete("k", expected=expected)
 
-    def test_keys_come_in_the_order_of_their_bytes(self, store: Store) -> None:
+    def test_metadata_keys_come_in_the_order_of_their_bytes(self, store: Store) -> None:
         """Order and prefix are those of UTF-8, and no character of a prefix is a wildcard."""
         with store.begin() as uow:
             for n, key in enumerate(reversed(IN_ORDER)):

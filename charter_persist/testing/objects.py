@@ -81,7 +81,7 @@ class ObjectStoreConformance(StoreFixtures):
         text = b'charter:v1\ntype:area\nlen:12\n{"value":42}'
         assert name == hashlib.sha256(text).hexdigest() == digest("area", {"value": 42})
 
-    def test_what_was_put_stands_in_the_backend_byte_for_byte(self, store: Store, backdoor: BackDoor) -> None:
+    def test_an_object_stands_in_the_backend_byte_for_byte(self, store: Store, backdoor: BackDoor) -> None:
         """Stored bytes are the bytes that were hashed."""
         content = {"b": 1.0, "a": ["\u20ac", "e\u0301", "\U0001f600"], "": None}
         (name,) = put(store, content)
@@ -89,7 +89,7 @@ class ObjectStoreConformance(StoreFixtures):
         # Catches a backend that keeps JSON in a type of its own, which re-orders keys and rewrites numbers.
         assert backdoor.raw_rows(OBJECT) == [ObjectRow(1, bytes.fromhex(name), "v1", "doc", len(data), data)]
 
-    def test_what_stands_in_the_backend_is_what_get_gives(self, store: Store, backdoor: BackDoor) -> None:
+    def test_an_object_that_stands_in_the_backend_is_what_get_gives(self, store: Store, backdoor: BackDoor) -> None:
         """A read goes to the stored rows."""
         raw = bytes.fromhex(EMPTY_AREA)
         with store.read() as view:
@@ -232,7 +232,7 @@ class ObjectLookupConformance(StoreFixtures):
     """Lookup by prefix, iteration, pages."""
 
     @pytest.mark.spec("HASH-4")
-    def test_a_prefix_finds_the_one_object_it_begins(self, store: Store) -> None:
+    def test_a_digest_prefix_finds_the_one_object_it_begins(self, store: Store) -> None:
         """One fit is returned, for a prefix of any length, an odd one included."""
         (name,) = put(store, {"n": 1})
         with store.read() as view:
@@ -240,7 +240,7 @@ class ObjectLookupConformance(StoreFixtures):
                 assert view.objects.find(name[:length]).object_hash == name
 
     @pytest.mark.spec("HASH-4")
-    def test_a_prefix_of_several_objects_names_them(self, store: Store) -> None:
+    def test_a_digest_prefix_of_several_objects_names_them(self, store: Store) -> None:
         """Several fits are an error that lists them; nobody gets the first one."""
         names = sorted(put(store, *range(40)))
         for first in "0123456789abcdef":
@@ -255,7 +255,7 @@ class ObjectLookupConformance(StoreFixtures):
                         view.objects.find(first)
 
     @pytest.mark.spec("HASH-4")
-    def test_a_prefix_of_many_objects_names_twenty(self, store: Store) -> None:
+    def test_a_digest_prefix_of_many_objects_names_twenty(self, store: Store) -> None:
         """The message stays readable whatever the size of the store."""
         names = put(store, *range(400))
         first = max("0123456789abcdef", key=lambda digit: sum(name[0] == digit for name in names))
@@ -265,7 +265,7 @@ class ObjectLookupConformance(StoreFixtures):
 
     @pytest.mark.spec("HASH-4")
     @pytest.mark.parametrize("prefix", ["", "g", "F", "0x1", "f" * 65, "%", "_", None, b"f", 1], ids=ascii)
-    def test_what_is_no_prefix_is_refused(self, store: Store, prefix: Any) -> None:
+    def test_what_is_no_digest_prefix_is_refused(self, store: Store, prefix: Any) -> None:
         """A prefix is hexadecimal, never a pattern."""
         put(store, 1, 2)
         with store.read() as view, refused(InvalidInputError, "prefix"):
@@ -283,7 +283,7 @@ class ObjectLookupConformance(StoreFixtures):
             assert [envelope.object for envelope in view.objects.iter("odd", after=2_498)] == [2_499, "last"]
             assert list(view.objects.iter(after=2_501)) == []
 
-    def test_iteration_is_lazy(self, store: Store, backdoor: BackDoor) -> None:
+    def test_iteration_of_objects_is_lazy(self, store: Store, backdoor: BackDoor) -> None:
         """What is not asked for is not read."""
         names = put(store, *range(3_000))
         backdoor.raw_put(OBJECT, stored(backdoor, names[2_900])._replace(data=b""))
@@ -311,7 +311,7 @@ class ObjectLookupConformance(StoreFixtures):
                 assert seen == [envelope.object_hash for envelope in view.objects.iter(object_type)]
 
     @pytest.mark.parametrize("kind", ["", "a b", "1a", "x" * 65, "é", "a\n", None, 5], ids=ascii)
-    def test_what_is_no_type_is_refused(self, store: Store, backdoor: BackDoor, kind: Any) -> None:
+    def test_what_is_no_object_type_is_refused(self, store: Store, backdoor: BackDoor, kind: Any) -> None:
         """The grammar of a type holds for writes and for reads."""
         with nothing_written(backdoor), store.begin() as uow:
             with refused(InvalidInputError, "object type"):

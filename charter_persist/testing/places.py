@@ -11,8 +11,6 @@ from __future__ import annotations
 import shutil
 import tempfile
 import uuid
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -23,30 +21,12 @@ from charter_persist.backends.memory import MemoryBackend
 from charter_persist.backends.sql.engine import parse_target
 from charter_persist.backends.sql.sqlite import SqliteBackend
 from charter_persist.store import connect, upgrade
-from charter_persist.testing.backdoor import BackDoor
 from charter_persist.testing.backdoors import MemoryBackDoor, PostgresBackDoor, SqliteBackDoor
 from charter_persist.testing.delegating import SharedBackend
-from charter_persist.testing.fixtures import OpenStore, Requirement, open_over
+from charter_persist.testing.fixtures import Place, Requirement, open_over
 
-IN_ONE_OBJECT = frozenset({Requirement.DURABLE, Requirement.READ_ONLY})
+IN_ONE_OBJECT = frozenset({Requirement.REOPEN, Requirement.READ_ONLY})
 """What a store lacks that lives in one object and ends with it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where one store lives, empty at first.
-
-    Attributes:
-        open_store: opens it.
-        backdoor: leads to its rows.
-        url: by which another process can open it; None where none can.
-        remove: ends it, once every handle is closed.
-    """
-
-    open_store: OpenStore
-    backdoor: BackDoor
-    url: str | None
-    remove: Callable[[], None]
 
 
 class Places(Protocol):

@@ -36,7 +36,7 @@ class RefStoreConformance(StoreFixtures):
         assert backdoor.raw_rows(REF_LOG) == [RefLogRow(2, "area/x/authority", raw, 1, 2)]
         assert sorted(backdoor.raw_rows(JOURNAL))[1][:5] == (2, 2, "ref", "area/x/authority", "set")
 
-    def test_what_stands_in_the_backend_is_what_get_gives(self, store: Store, backdoor: BackDoor) -> None:
+    def test_a_ref_that_stands_in_the_backend_is_what_get_gives(self, store: Store, backdoor: BackDoor) -> None:
         """A read goes to the stored rows."""
         (digest,) = put(store, 1)
         backdoor.raw_put(REF, RefRow("planted", bytes.fromhex(digest), 7, 1, 1))
@@ -44,7 +44,7 @@ class RefStoreConformance(StoreFixtures):
             assert view.refs.get("planted") == Ref("planted", digest, 7, 1)
             assert list(view.refs.iter()) == [Ref("planted", digest, 7, 1)]
 
-    def test_versions_count_each_change(self, store: Store) -> None:
+    def test_versions_of_a_ref_count_each_change(self, store: Store) -> None:
         """A set counts although the target is the same, and a delete counts as well."""
         one, two = put(store, 1, 2)
         with store.begin() as uow:
@@ -65,7 +65,9 @@ class RefStoreConformance(StoreFixtures):
             assert [ref.revision for ref in view.refs.history("a")] == [2] * 5
 
     @pytest.mark.parametrize("expected", [0, 1, 3, 2**31, 2**63 - 1, 2**63, 2**70])
-    def test_a_wrong_expected_version_changes_nothing(self, store: Store, backdoor: BackDoor, expected: int) -> None:
+    def test_a_wrong_expected_version_of_a_ref_changes_nothing(
+        self, store: Store, backdoor: BackDoor, expected: int
+    ) -> None:
         """The error carries both versions, so that the caller can decide anew."""
         one, two = put(store, 1, 2)
         with store.begin() as uow:
@@ -82,7 +84,7 @@ class RefStoreConformance(StoreFixtures):
         assert uow.receipt is None
 
     @pytest.mark.parametrize("expected", [-1, True, "1", 1.0, None, (1,)], ids=ascii)
-    def test_expected_must_be_a_version(self, store: Store, backdoor: BackDoor, expected: Any) -> None:
+    def test_expected_of_a_ref_must_be_a_version(self, store: Store, backdoor: BackDoor, expected: Any) -> None:
         """None does not mean "whatever it is": a blind write is impossible."""
         (digest,) = put(store, 1)
         with store.begin() as uow:
@@ -93,7 +95,7 @@ class RefStoreConformance(StoreFixtures):
             with refused(InvalidInputError, "expected"):
                 uow.refs.delete("a", expected=expected)
 
-    def test_expected_cannot_be_left_out(self, store: Store) -> None:
+    def test_expected_of_a_ref_cannot_be_left_out(self, store: Store) -> None:
         """Compare-and-set is the only way to write a ref."""
         (digest,) = put(store, 1)
         with store.begin() as uow:
@@ -134,7 +136,7 @@ class RefStoreConformance(StoreFixtures):
                 view.refs.require("a")
         assert backdoor.raw_get(REF, ("a",)) is None
 
-    def test_what_is_absent_cannot_be_deleted(self, store: Store, backdoor: BackDoor) -> None:
+    def test_a_ref_that_is_absent_cannot_be_deleted(self, store: Store, backdoor: BackDoor) -> None:
         """Neither a ref that never was, nor one that is gone."""
         (digest,) = put(store, 1)
         with store.begin() as uow:
@@ -176,7 +178,7 @@ class RefStoreConformance(StoreFixtures):
     @pytest.mark.parametrize(
         "prefix", ["a", "a/", "A", "\u00e9", "\U0001f600", "aa", "x", "%", "_", "a%", "a_b"], ids=ascii
     )
-    def test_a_prefix_is_taken_literally(self, store: Store, prefix: str) -> None:
+    def test_a_ref_prefix_is_taken_literally(self, store: Store, prefix: str) -> None:
         """A prefix is exact and case-sensitive, and no character in it is a wildcard."""
         (digest,) = put(store, 1)
         with store.begin() as uow:
@@ -188,7 +190,7 @@ class RefStoreConformance(StoreFixtures):
             assert [ref.name for ref in view.refs.list(prefix).items] == fitting
 
     @pytest.mark.parametrize("last", ["\ud7ff", "\uffff", "\U0010ffff", "\x7e"], ids=ascii)
-    def test_a_prefix_ends_where_its_last_character_ends(self, store: Store, last: str) -> None:
+    def test_a_ref_prefix_ends_where_its_last_character_ends(self, store: Store, last: str) -> None:
         """The end of a prefix is right at the edges of Unicode."""
         (digest,) = put(store, 1)
         names = [f"p{last}", f"p{last}{last}", f"p{last}a"]

@@ -13,3 +13,27 @@ from charter_persist.testing.races import RaceConformance
 from charter_persist.testing.refs import RefStoreConformance
 from charter_persist.testing.sessions import SessionEndConformance, SessionStoreConformance
 from charter_persist.testing.units import RunConformance, TimeLimitConformance, UnitConformance
+
+
+class LedgerConformance(
+    ObjectStoreConformance,
+    ObjectLookupConformance,
+    ObjectBulkConformance,
+    RefStoreConformance,
+    AuditStoreConformance,
+    MetadataStoreConformance,
+    MetadataCompactionConformance,
+    SessionStoreConformance,
+    SessionEndConformance,
+    JournalConformance,
+    UnitConformance,
+    TimeLimitConformance,
+    RunConformance,
+    BatchConformance,
+    BadValueConformance,
+    LimitConformance,
+    NameConformance,
+    NameLimitConformance,
+    RaceConformance,
+):
+    """Everything that a ledger backend must do. No test of one part hides one of another: their names differ."""

@@ -265,6 +265,7 @@ class UnitConformance(StoreFixtures):
             put(other, 1)
             assert other.health_check().ok
 
+    @requires(Requirement.REOPEN)
     @pytest.mark.spec("P57")
     def test_a_store_that_is_closed_inside_a_unit_commits_nothing(
         self, open_store: OpenStore, backdoor: BackDoor
@@ -310,13 +311,13 @@ class TimeLimitConformance(StoreFixtures):
 
     def test_a_unit_beyond_its_time_leaves_nothing(self, open_store: OpenStore, backdoor: BackDoor) -> None:
         """The next call, or else the end of the unit, says so; nothing was written."""
-        with open_store(unit_timeout_s=0.3) as store:
+        with open_store(unit_timeout_s=0.2) as store:
             with nothing_written(backdoor), refused(TimedOutError) as caught, store.begin() as uow:
                 uow.objects.put("doc", 1)
-                time.sleep(0.5)
+                time.sleep(0.3)
             assert caught.value.retryable
             with nothing_written(backdoor), refused(TimedOutError), store.begin() as uow:
-                time.sleep(0.5)
+                time.sleep(0.3)
                 uow.objects.put("doc", 1)
             calls = 0
 
@@ -324,7 +325,7 @@ class TimeLimitConformance(StoreFixtures):
                 nonlocal calls
                 calls += 1
                 uow.objects.put("doc", 1)
-                time.sleep(0.5)
+                time.sleep(0.3)
 
             with nothing_written(backdoor), refused(TimedOutError):
                 store.run(slow)
