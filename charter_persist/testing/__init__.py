@@ -25,6 +25,7 @@ from charter_persist.testing.history import record_history
 from charter_persist.testing.journal import JournalConformance
 from charter_persist.testing.limits import BadValueConformance, LimitConformance
 from charter_persist.testing.lying import EVERYTHING, NOTHING, LyingBackend, RandomCapabilities
+from charter_persist.testing.machine import store_machine
 from charter_persist.testing.metadata import MetadataCompactionConformance, MetadataStoreConformance
 from charter_persist.testing.names import NameConformance, NameLimitConformance
 from charter_persist.testing.objects import ObjectBulkConformance, ObjectLookupConformance, ObjectStoreConformance
@@ -92,4 +93,5 @@ __all__ = [
     "record_history",
     "refused",
     "requires",
+    "store_machine",
 ]

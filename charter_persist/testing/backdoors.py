@@ -1,20 +1,27 @@
 """Back doors into the stores of this package: memory, SQLite and Postgres.
 
-Imports ``backends.memory`` and SQLAlchemy, but nothing of ``backends.sql``: tables are read from the database itself.
+Imports ``backends.memory`` and SQLAlchemy, and nothing of ``backends.sql``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, get_args, get_type_hints
 
 import sqlalchemy as sa
 
 from charter_persist.backends.contract import RELATIONS, Key, Relation, Row
 from charter_persist.backends.memory import MemoryBackend
 from charter_persist.proofs import EMPTY_ROOT
+
+_TYPES: Final[dict[type, sa.types.TypeEngine[Any]]] = {
+    int: sa.BigInteger(),
+    str: sa.Text(),
+    bytes: sa.LargeBinary(),
+}
 
 
 class MemoryBackDoor:
@@ -43,13 +50,22 @@ class MemoryBackDoor:
         self._backend.tables[relation.name].versions.pop(key, None)
 
 
+@cache
+def _table(relation: Relation[Any], schema: str | None) -> sa.TableClause:
+    """The table of a relation, its columns typed as the rows are."""
+    columns = []
+    for name, kind in get_type_hints(relation.row).items():
+        (plain,) = set(get_args(kind) or (kind,)) - {type(None)}
+        columns.append(sa.column(name, _TYPES[plain]))
+    return sa.table(relation.name, *columns, schema=schema)
+
+
 class _SqlBackDoor:
     """Into the tables of a database, over connections of its own; guards stand aside for the one statement."""
 
     def __init__(self, engine: sa.Engine, schema: str | None) -> None:
         self._engine = engine
         self._schema = schema
-        self._tables: dict[str, sa.Table] = {}
 
     def raw_get(self, relation: Relation[Row], key: Key) -> Row | None:
         """The stored row of that key, or None."""
@@ -74,12 +90,12 @@ class _SqlBackDoor:
         with self._unguarded(relation) as connection:
             connection.execute(sa.delete(self._table(relation)).where(*self._match(relation, key)))
 
-    def _table(self, relation: Relation[Any]) -> sa.Table:
-        """The table as the database itself describes it."""
-        if relation.name not in self._tables:
-            metadata = sa.MetaData(schema=self._schema)
-            self._tables[relation.name] = sa.Table(relation.name, metadata, autoload_with=self._engine)
-        return self._tables[relation.name]
+    def close(self) -> None:
+        """Give the connections back."""
+        self._engine.dispose()
+
+    def _table(self, relation: Relation[Any]) -> sa.TableClause:
+        return _table(relation, self._schema)
 
     def _select(self, relation: Relation[Any]) -> sa.Select[Any]:
         return sa.select(*[self._table(relation).c[name] for name in relation.row._fields])
@@ -90,7 +106,6 @@ class _SqlBackDoor:
     @contextmanager
     def _unguarded(self, relation: Relation[Any]) -> Iterator[sa.Connection]:
         """A transaction in which the table has no guards; they are as they were when it commits."""
-        self._table(relation)
         with self._engine.connect() as connection:
             self._begin(connection)
             guards = self._guards(connection, relation.name)
@@ -115,7 +130,7 @@ class SqliteBackDoor(_SqlBackDoor):
     def __init__(self, path: Path) -> None:
         # No transaction is begun by the driver, so DDL stands in ours.
         engine = sa.create_engine(
-            f"sqlite:///{path}", poolclass=sa.NullPool, connect_args={"isolation_level": None, "timeout": 20}
+            f"sqlite:///{path}", pool_size=1, connect_args={"isolation_level": None, "timeout": 20}
         )
         super().__init__(engine, None)
 
@@ -138,7 +153,7 @@ class PostgresBackDoor(_SqlBackDoor):
     """
 
     def __init__(self, url: str, schema: str) -> None:
-        super().__init__(sa.create_engine(url, poolclass=sa.NullPool), schema)
+        super().__init__(sa.create_engine(url, pool_size=1), schema)
         self._emptying: list[sa.Executable] = []
 
     def empty(self) -> None:
@@ -149,17 +164,14 @@ class PostgresBackDoor(_SqlBackDoor):
                 connection.execute(statement)
 
     def _statements_to_empty(self, connection: sa.Connection) -> list[sa.Executable]:
-        guards: list[tuple[str, str]] = []
-        changes: list[sa.Executable] = []
-        metadata = sa.MetaData(schema=self._schema)
-        metadata.reflect(connection)
-        for table in metadata.sorted_tables:
-            guards += self._guards(connection, table.name)
-            if table.name == "journal_head":
-                changes.append(sa.update(table).values(position=0, revision=0, root=EMPTY_ROOT))
-            elif table.name in {relation.name for relation in RELATIONS}:
-                changes.append(sa.delete(table))
-        return [*[sa.text(aside) for aside, _ in guards], *changes, *[sa.text(back) for _, back in guards]]
+        guards = [guard for relation in RELATIONS for guard in self._guards(connection, relation.name)]
+        head = sa.table("journal_head", *map(sa.column, ("position", "revision", "root")), schema=self._schema)
+        return [
+            *[sa.text(aside) for aside, _ in guards],
+            *[sa.delete(self._table(relation)) for relation in RELATIONS],
+            sa.update(head).values(position=0, revision=0, root=EMPTY_ROOT),
+            *[sa.text(back) for _, back in guards],
+        ]
 
     def _guards(self, connection: sa.Connection, table: str) -> list[tuple[str, str]]:
         """Each trigger is disabled and then enabled ALWAYS, which is how the package makes them."""

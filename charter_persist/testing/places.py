@@ -70,7 +70,13 @@ class PrivatePlaces:
         owner = connect("sqlite://")
         backend = owner._backend
         assert isinstance(backend, SqliteBackend)
-        return Place(open_over(lambda: SharedBackend(backend)), SqliteBackDoor(backend.path), None, owner.close)
+        backdoor = SqliteBackDoor(backend.path)
+
+        def remove() -> None:
+            backdoor.close()
+            owner.close()
+
+        return Place(open_over(lambda: SharedBackend(backend)), backdoor, None, remove)
 
     def close(self) -> None:
         """Nothing is left: an owner that closes removes its file."""
@@ -97,7 +103,13 @@ class SqlitePlaces:
         path = folder / "store.db"
         shutil.copyfile(self._template, path)
         url = f"sqlite:///{path}"
-        return Place(partial(connect, url), SqliteBackDoor(path), url, partial(shutil.rmtree, folder))
+        backdoor = SqliteBackDoor(path)
+
+        def remove() -> None:
+            backdoor.close()
+            shutil.rmtree(folder)
+
+        return Place(partial(connect, url), backdoor, url, remove)
 
     def close(self) -> None:
         """Remove the folder."""
@@ -129,6 +141,7 @@ class PostgresPlaces:
 
     def close(self) -> None:
         """Drop the schema."""
+        self._backdoor.close()
         engine = sa.create_engine(self._database, poolclass=sa.NullPool)
         with engine.begin() as connection:
             connection.execute(sa.schema.DropSchema(self._schema, cascade=True))

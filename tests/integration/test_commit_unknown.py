@@ -94,7 +94,7 @@ def test_a_failed_commit_of_sqlite_is_unknown_and_the_store_goes_on(tmp_path: Pa
 
         def break_commit(uow: UnitOfWork) -> None:
             uow.objects.put("doc", {"n": 1})
-            store._backend._writing_link().connection.set_authorizer(refuse_commit)  # type: ignore[attr-defined]
+            store._backend.writing_link().connection.set_authorizer(refuse_commit)  # type: ignore[attr-defined]
 
         with pytest.raises(CommitUnknownError) as caught:
             store.run(break_commit, operation_id="op")

@@ -9,7 +9,6 @@ Source: DESIGN 5, RELIABILITY 1.5, 4.2.
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
@@ -18,21 +17,19 @@ import psycopg
 import sqlalchemy as sa
 from psycopg.pq.abc import PGresult
 
-from charter_persist.backends.contract import BackendCapabilities, Changes, Diagnosis, Head, Key, Relation, Row
+from charter_persist.backends.contract import Changes, Head, Key, Relation, Row
+from charter_persist.backends.sql.backend import Facts, SqlBackend, SqlSnapshot, SqlTransaction
 from charter_persist.backends.sql.engine import Target, postgres_engine
 from charter_persist.backends.sql.faults import commit_fault, connect_fault, postgres_fault
-from charter_persist.backends.sql.guards import missing_guards
-from charter_persist.backends.sql.opening import check_schema, read_store_id
-from charter_persist.backends.sql.reader import ClosedLink, SqlReader
+from charter_persist.backends.sql.opening import read_store_id
+from charter_persist.backends.sql.reader import SqlReader
 from charter_persist.backends.sql.roundtrip import RoundTrip, Statement
-from charter_persist.backends.sql.schema import SCHEMA_HEAD
 from charter_persist.backends.sql.statements import Statements
 from charter_persist.backends.sql.tables import JournalHead
 from charter_persist.errors import (
+    CharterError,
     ConnectionLostError,
     InvalidInputError,
-    ReadOnlyError,
-    StoreBusyError,
     StoreClosedError,
     UnavailableError,
 )
@@ -40,6 +37,11 @@ from charter_persist.errors import (
 # From so many rows on COPY is faster than the statement for each row.
 COPY_ROWS_MIN: Final = 32
 _BEGIN: Final = "BEGIN ISOLATION LEVEL READ COMMITTED"
+HEAD_COLUMNS: Final[dict[str, Any]] = {
+    "position": sa.BigInteger(),
+    "revision": sa.BigInteger(),
+    "root": sa.LargeBinary(),
+}
 _NARROW: Final = "SELECT set_config('lock_timeout', $1, true)"
 
 
@@ -102,44 +104,26 @@ class PostgresReader(SqlReader):
         return [relation.row._make(row) for row in rows]  # type: ignore[attr-defined]  # a NamedTuple has it
 
 
-class PostgresSnapshot(PostgresReader):
+class PostgresSnapshot(PostgresReader, SqlSnapshot):
     """A REPEATABLE READ, READ ONLY transaction; reading the head takes its snapshot at once."""
 
-    def __init__(self, backend: PostgresBackend, pooled: sa.PoolProxiedConnection, begin: Sequence[Statement]) -> None:
-        self._backend = backend
-        self._pooled: sa.PoolProxiedConnection | None = pooled
-        self._connected = backend.link(pooled)
-        super().__init__(self._connected, backend.statements)
-        try:
-            self._connected.together(begin)
-        except BaseException:
-            pooled.invalidate()
-            raise
+    _backend: PostgresBackend
+    _link: Any
 
-    def close(self) -> None:
-        """End the snapshot and give the connection back."""
-        pooled, self._pooled = self._pooled, None
-        if pooled is not None:
-            self._link = ClosedLink()
-            try:
-                self._connected.together([("ROLLBACK", ())])
-            except ConnectionLostError:
-                pooled.invalidate()
-            else:
-                self._backend.give_back(pooled)
+    def _begin(self) -> None:
+        self._link.together(self._backend.begin_read)
 
 
-class PostgresTransaction(PostgresReader):
+class PostgresTransaction(PostgresReader, SqlTransaction):
     """A write transaction that holds the lock of the head row."""
+
+    _backend: PostgresBackend
 
     def __init__(
         self, backend: PostgresBackend, link: PostgresLink, begin: Sequence[Statement], *, joined: bool = False
     ) -> None:
-        super().__init__(link, backend.statements)
+        super().__init__(backend, link, joined=joined)
         self._writer = link
-        self._backend = backend
-        self._joined = joined
-        self._ended = False
         _, self.position, self.revision = link.row_of(begin)
 
     def apply(self, changes: Changes) -> None:
@@ -203,29 +187,8 @@ class PostgresTransaction(PostgresReader):
             raise fault from exc
         self._end()
 
-    def rollback(self) -> None:
-        """End without a trace."""
-        if self._ended:
-            return
-        try:
-            self._writer.together([("ROLLBACK TO joined" if self._joined else "ROLLBACK", ())])
-        except ConnectionLostError:
-            self._backend.discard_writer()  # the server rolls back when a connection ends
-        finally:
-            self._end()
 
-    def _check_open(self) -> None:
-        if self._ended or self._backend.closed:
-            raise StoreClosedError("this unit of work has ended, or its store was closed; begin a new one")
-
-    def _end(self) -> None:
-        if not self._ended:
-            self._ended = True
-            self._link = ClosedLink()
-            self._backend.release()
-
-
-class PostgresBackend:
+class PostgresBackend(SqlBackend[PostgresTransaction]):
     """A ledger backend on one schema of a Postgres database.
 
     Args:
@@ -236,63 +199,35 @@ class PostgresBackend:
 
     name = "postgresql"
     requires_network = True
-    capabilities = BackendCapabilities(
-        supports_transactions=True, supports_ordering=True, supports_append_only=True, supports_snapshots=True
-    )
+    errors = (sa.exc.SQLAlchemyError, psycopg.Error)
+    _fault = staticmethod(postgres_fault)
 
     def __init__(self, target: Target, *, read_only: bool = False, timeout_s: float = 30.0) -> None:
-        self._schema = target.schema
         self._pooler = target.pooler
         self._timeout_ms = int(timeout_s * 1000)
-        self._read_only = read_only
-        self._engine = postgres_engine(target, timeout_s=timeout_s)
-        dialect: Any = type(self._engine.dialect)
+        engine = postgres_engine(target, timeout_s=timeout_s)
+        dialect: Any = type(engine.dialect)
         # libpq takes $1, $2 and so on, as the server does.
-        self.statements = Statements(dialect(paramstyle="numeric_dollar"), target.schema)
+        statements = Statements(dialect(paramstyle="numeric_dollar"), target.schema)
+        super().__init__(engine, statements, schema=target.schema, read_only=read_only)
         lock = sa.select(
             sa.func.set_config("synchronous_commit", "on", True), JournalHead.position, JournalHead.revision
         ).with_for_update(key_share=True, of=JournalHead)
-        self._lock_head: Statement = (self._literal(lock), ())
-        self._begin_read: list[Statement] = [
+        self._lock_head: Statement = (statements.text(lock, literal=True), ())
+        self.begin_read: list[Statement] = [
             ("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", ()),
-            (self._literal(sa.select(JournalHead.position)), ()),
+            (statements.text(sa.select(JournalHead.position), literal=True), ()),
         ]
-        self.move_head = self.statements.text(
-            sa.update(JournalHead).values(
-                position=sa.bindparam(None, type_=sa.BigInteger()),
-                revision=sa.bindparam(None, type_=sa.BigInteger()),
-                root=sa.bindparam(None, type_=sa.LargeBinary()),
-            )
-        )
+        slots: dict[str, Any] = {name: sa.bindparam(None, type_=kind) for name, kind in HEAD_COLUMNS.items()}
+        self.move_head = statements.text(sa.update(JournalHead).values(slots))
         self._types: dict[Relation[Any], list[str]] = {}
-        self._lock = threading.Lock()
-        self._writer: sa.PoolProxiedConnection | None = None
-        self.closed = False
-        self._open()
 
-    def _literal(self, statement: Any) -> str:
-        """SQL without parameters, so that it can share a round trip with BEGIN."""
-        return str(
-            statement.compile(
-                dialect=self._engine.dialect,
-                schema_translate_map={None: self._schema},
-                compile_kwargs={"literal_binds": True},
-                render_schema_translate=True,
-            )
-        )
+    def _check(self, connection: sa.Connection) -> str:
+        _check_durability(connection)
+        return super()._check(connection)
 
-    def _open(self) -> None:
-        try:
-            with self._engine.connect() as connection:
-                check_schema(connection, schema=self._schema)
-                self._store_id = read_store_id(connection, schema=self._schema)
-                _check_durability(connection)
-        except (sa.exc.DBAPIError, psycopg.Error) as exc:
-            self._engine.dispose()
-            raise connect_fault(exc) from exc
-        except BaseException:
-            self._engine.dispose()
-            raise
+    def _connect_fault(self, error: Exception) -> CharterError:
+        return connect_fault(error)
 
     def types(self, relation: Relation[Any]) -> list[str]:
         """The column types of a relation, for COPY."""
@@ -300,46 +235,17 @@ class PostgresBackend:
             self._types[relation] = self.statements.column_types(relation)
         return self._types[relation]
 
-    def store_id(self) -> str:
-        """The identity the store was given when it was made."""
-        return self._store_id
-
     def snapshot(self) -> PostgresSnapshot:
-        """A view of the last committed state; a connection that died in the pool is replaced once."""
+        """A view of the last committed state; where the pool's connections died, it is renewed once."""
         try:
-            return PostgresSnapshot(self, self._pooled(), self._begin_read)
+            return self._snapshot()
         except ConnectionLostError:
             self._engine.dispose()
-            return PostgresSnapshot(self, self._pooled(), self._begin_read)
+            return self._snapshot()
 
-    def _pooled(self) -> sa.PoolProxiedConnection:
-        if self.closed:
-            raise StoreClosedError
-        try:
-            return self._engine.raw_connection()
-        except (sa.exc.SQLAlchemyError, psycopg.Error) as exc:
-            raise postgres_fault(exc) from exc
-
-    def give_back(self, pooled: sa.PoolProxiedConnection) -> None:
-        """Return a connection to the pool, or close it where the pool is gone."""
-        if self.closed:
-            pooled.invalidate()
-        else:
-            pooled.close()
-
-    def transaction(self, timeout_s: float) -> PostgresTransaction:
-        """Wait for the writer lock of this process, then for the head row."""
-        if self._read_only:
-            raise ReadOnlyError("the store is open for reading only; connect without read_only")
-        deadline = time.monotonic() + timeout_s
-        if not self._lock.acquire(timeout=timeout_s):
-            raise StoreBusyError
-        try:
-            return self._begin(deadline)
-        except BaseException:
-            self.discard_writer()
-            self._lock.release()
-            raise
+    def _snapshot(self) -> PostgresSnapshot:
+        pooled = self._pooled()
+        return PostgresSnapshot(self, pooled, self._link(pooled))
 
     def _begin(self, deadline: float) -> PostgresTransaction:
         """Begin on the writing connection; where it died while it idled, the pool is renewed: nothing was sent yet."""
@@ -358,9 +264,9 @@ class PostgresBackend:
     def _writing_link(self) -> PostgresLink:
         if self._writer is None:
             self._writer = self._pooled()
-        return self.link(self._writer)
+        return self._link(self._writer)
 
-    def link(self, pooled: sa.PoolProxiedConnection) -> PostgresLink:
+    def _link(self, pooled: sa.PoolProxiedConnection) -> PostgresLink:
         """The link of a connection; it lives as long as the connection, with what was prepared on it."""
         driver = _driver(pooled)
         link: PostgresLink | None = pooled.info.get("charter_link")
@@ -368,8 +274,7 @@ class PostgresBackend:
             link = pooled.info["charter_link"] = PostgresLink(driver, prepared=not self._pooler)
         return link
 
-    def join(self, connection: Any, timeout_s: float) -> PostgresTransaction:
-        """Begin inside a transaction of a SQLAlchemy connection to the same database."""
+    def _check_connection(self, connection: Any) -> None:
         if not isinstance(connection, sa.Connection) or connection.dialect.driver != "psycopg":
             raise InvalidInputError("connection must be a sqlalchemy Connection of psycopg to this store's database")
         if not connection.in_transaction():
@@ -378,52 +283,23 @@ class PostgresBackend:
             identity = read_store_id(connection, schema=self._schema)
         except sa.exc.DBAPIError as exc:
             raise postgres_fault(exc) from exc
-        if identity != self._store_id:
+        if identity != self.store_id():
             raise InvalidInputError("the connection leads to another store")
-        if not self._lock.acquire(timeout=timeout_s):
-            raise StoreBusyError
-        try:
-            link = PostgresLink(_driver(connection.connection), prepared=False)
-            return PostgresTransaction(self, link, [("SAVEPOINT joined", ()), self._lock_head], joined=True)
-        except BaseException:
-            self._lock.release()
-            raise
 
-    def release(self) -> None:
-        """Let the next writer of this process in."""
-        self._lock.release()
+    def _join(self, connection: sa.Connection, deadline: float) -> PostgresTransaction:
+        link = PostgresLink(_driver(connection.connection), prepared=False)
+        return PostgresTransaction(self, link, [("SAVEPOINT joined", ()), self._lock_head], joined=True)
 
-    def discard_writer(self) -> None:
-        """Close the writing connection; the next unit opens a new one."""
-        writer, self._writer = self._writer, None
-        if writer is not None:
-            writer.invalidate()
-
-    def diagnose(self) -> Diagnosis:
-        """Server version and settings, missing guards, and whether the role is more than it should be."""
-        with self._engine.connect() as connection:
-            missing = missing_guards(connection, schema=self._schema)
-            version = connection.exec_driver_sql("SHOW server_version").scalar()
-            checksums = connection.exec_driver_sql("SHOW data_checksums").scalar()
-            owner = connection.exec_driver_sql(
-                "SELECT pg_has_role(nspowner, 'USAGE') FROM pg_namespace WHERE nspname = %s", (self._schema,)
-            ).scalar()
-        problems = [f"the guard {name} is missing; run `charter upgrade` and then `charter verify`" for name in missing]
-        facts: dict[str, str | int | bool] = {
-            "schema_revision": SCHEMA_HEAD,  # opening refuses any other
-            "server_version": str(version),
-            "data_checksums": checksums == "on",
+    def _facts(self, connection: sa.Connection) -> Facts:
+        owner = connection.exec_driver_sql(
+            "SELECT pg_has_role(nspowner, 'USAGE') FROM pg_namespace WHERE nspname = %s", (self._schema,)
+        ).scalar()
+        return {
+            "server_version": str(connection.exec_driver_sql("SHOW server_version").scalar()),
+            "data_checksums": connection.exec_driver_sql("SHOW data_checksums").scalar() == "on",
             "runs_as_owner": bool(owner),
             "schema": str(self._schema),
         }
-        return Diagnosis(tuple(problems), facts)
-
-    def close(self) -> None:
-        """Give back every connection."""
-        if not self.closed:
-            self.closed = True
-            self.discard_writer()
-            self._engine.dispose()
 
 
 def _driver(pooled: Any) -> psycopg.Connection[Any]:

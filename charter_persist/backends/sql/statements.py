@@ -44,12 +44,12 @@ class Statements:
         self.delete: Callable[[Relation[Any]], str] = cache(self._delete)
         self.copy: Callable[[Relation[Any]], str] = cache(self._copy)
 
-    def text(self, statement: Any) -> str:
-        """Compile any statement to the text the driver takes."""
+    def text(self, statement: Any, *, literal: bool = False) -> str:
+        """Compile any statement to the text the driver takes; ``literal`` writes its values into it."""
         compiled = statement.compile(
             dialect=self._dialect,
             schema_translate_map=self._translation,
-            compile_kwargs={"render_postcompile": True},
+            compile_kwargs={"literal_binds": True} if literal else {"render_postcompile": True},
             render_schema_translate=self._translation is not None,
         )
         return str(compiled)

@@ -1,0 +1,242 @@
+"""What the backends of both databases share: the pool, the one writing connection, the turn of the writer, the end.
+
+A writer waits for its turn in this process first and then for the lock of the database, so the unfair waiting of a
+database is met only between processes. A connection whose commit failed is never used again.
+
+Source: DESIGN 5, RELIABILITY 4.1-18, 1.2.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any, ClassVar, Generic, TypeVar
+
+import sqlalchemy as sa
+
+from charter_persist.backends.contract import BackendCapabilities, Diagnosis
+from charter_persist.backends.sql.guards import missing_guards
+from charter_persist.backends.sql.opening import check_schema, read_store_id
+from charter_persist.backends.sql.reader import ClosedLink, Link, SqlReader
+from charter_persist.backends.sql.schema import SCHEMA_HEAD
+from charter_persist.backends.sql.statements import Statements
+from charter_persist.errors import CharterError, ReadOnlyError, StoreBusyError, StoreClosedError
+
+T = TypeVar("T", bound="SqlTransaction")
+Facts = dict[str, str | int | bool]
+
+
+class SqlSnapshot(SqlReader):
+    """A read transaction on a connection of the pool."""
+
+    def __init__(self, backend: SqlBackend[Any], pooled: sa.PoolProxiedConnection, link: Link) -> None:
+        super().__init__(link, backend.statements)
+        self._backend = backend
+        self._pooled: sa.PoolProxiedConnection | None = pooled
+        try:
+            self._begin()
+        except BaseException:
+            pooled.invalidate()
+            raise
+
+    def _begin(self) -> None:
+        """Begin, and take the snapshot at once."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """End the snapshot and give the connection back."""
+        pooled, self._pooled = self._pooled, None
+        if pooled is None:
+            return
+        link, self._link = self._link, ClosedLink()
+        try:
+            link.one("ROLLBACK")
+        except CharterError:
+            pooled.invalidate()  # nothing was written, and a connection that cannot roll back is of no use
+        else:
+            self._backend.give_back(pooled)
+
+
+class SqlTransaction(SqlReader):
+    """A write transaction: it holds the writer lock until its one end."""
+
+    position: int
+    revision: int
+
+    def __init__(self, backend: SqlBackend[Any], link: Link, *, joined: bool) -> None:
+        super().__init__(link, backend.statements)
+        self._backend = backend
+        self._joined = joined
+        self._ended = False
+
+    def rollback(self) -> None:
+        """End without a trace."""
+        if self._ended:
+            return
+        try:
+            self._link.one("ROLLBACK TO joined" if self._joined else "ROLLBACK")
+        except CharterError:
+            self._backend.discard_writer()  # the database rolls back when a connection ends
+        finally:
+            self._end()
+
+    def _check_open(self) -> None:
+        if self._ended or self._backend.closed:
+            raise StoreClosedError("this unit of work has ended, or its store was closed; begin a new one")
+
+    def _end(self) -> None:
+        if not self._ended:
+            self._ended = True
+            self._link = ClosedLink()
+            self._backend.release()
+
+
+class SqlBackend(ABC, Generic[T]):
+    """A ledger backend over a SQLAlchemy engine.
+
+    Args:
+        engine: where connections come from.
+        statements: the compiled SQL.
+        schema: the Postgres schema; None on SQLite.
+        read_only: refuse writes.
+    """
+
+    name: str
+    requires_network: bool
+    errors: ClassVar[tuple[type[Exception], ...]]  # what the driver raises, and SQLAlchemy around it
+    capabilities = BackendCapabilities(
+        supports_transactions=True, supports_ordering=True, supports_append_only=True, supports_snapshots=True
+    )
+
+    def __init__(self, engine: sa.Engine, statements: Statements, *, schema: str | None, read_only: bool) -> None:
+        self.statements = statements
+        self.closed = False
+        self._engine = engine
+        self._schema = schema
+        self._read_only = read_only
+        self._turn = threading.Lock()
+        self._writer: sa.PoolProxiedConnection | None = None
+        try:
+            self._store_id = self._look(self._check)
+        except BaseException:
+            engine.dispose()
+            raise
+
+    @staticmethod
+    @abstractmethod
+    def _fault(error: Exception) -> CharterError:
+        """What an error of the driver means while nothing was committed."""
+
+    @abstractmethod
+    def _begin(self, deadline: float) -> T:
+        """Take the writer lock of the database and begin on the writing connection."""
+
+    @abstractmethod
+    def _join(self, connection: sa.Connection, deadline: float) -> T:
+        """Begin inside a transaction of the caller's connection."""
+
+    @abstractmethod
+    def _check_connection(self, connection: Any) -> None:
+        """Refuse what is not a connection to this database."""
+
+    @abstractmethod
+    def _facts(self, connection: sa.Connection) -> Facts:
+        """What only this database can tell of itself."""
+
+    def _check(self, connection: sa.Connection) -> str:
+        """Refuse a database that is not a store at head; returns the identity of the store."""
+        check_schema(connection, schema=self._schema)
+        return read_store_id(connection, schema=self._schema)
+
+    def _look(self, at: Callable[[sa.Connection], Any]) -> Any:
+        """Ask something of the database outside any hot path."""
+        try:
+            with self._engine.connect() as connection:
+                return at(connection)
+        except self.errors as exc:
+            raise self._connect_fault(exc) from exc
+
+    def _connect_fault(self, error: Exception) -> CharterError:
+        """What it means that a connection could not be made."""
+        return self._fault(error)
+
+    def store_id(self) -> str:
+        """The identity the store was given when it was made."""
+        return str(self._store_id)
+
+    def transaction(self, timeout_s: float) -> T:
+        """Wait for the turn in this process, then for the lock of the database."""
+        if self._read_only:
+            raise ReadOnlyError("the store is open for reading only; connect without read_only")
+        deadline = time.monotonic() + timeout_s
+        self._take_turn(timeout_s)
+        try:
+            return self._begin(deadline)
+        except BaseException:
+            self.discard_writer()
+            self.release()
+            raise
+
+    def join(self, connection: Any, timeout_s: float) -> T:
+        """Begin inside a transaction of a SQLAlchemy connection to the same database."""
+        self._check_connection(connection)
+        deadline = time.monotonic() + timeout_s
+        self._take_turn(timeout_s)
+        try:
+            return self._join(connection, deadline)
+        except BaseException:
+            self.release()
+            raise
+
+    def _take_turn(self, timeout_s: float) -> None:
+        if not self._turn.acquire(timeout=timeout_s):
+            raise StoreBusyError
+
+    def release(self) -> None:
+        """Let the next writer of this process in."""
+        self._turn.release()
+
+    def _pooled(self) -> sa.PoolProxiedConnection:
+        """A connection of the pool."""
+        if self.closed:
+            raise StoreClosedError
+        try:
+            return self._engine.raw_connection()
+        except self.errors as exc:
+            raise self._fault(exc) from exc
+
+    def give_back(self, pooled: sa.PoolProxiedConnection) -> None:
+        """Return a connection to the pool, or close it where the pool is gone."""
+        if self.closed:
+            pooled.invalidate()
+        else:
+            pooled.close()
+
+    def discard_writer(self) -> None:
+        """Close the writing connection; the next unit opens a new one."""
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            writer.invalidate()
+
+    def diagnose(self) -> Diagnosis:
+        """Settings, versions, sizes, and which guards are missing."""
+
+        def look(connection: sa.Connection) -> Diagnosis:
+            missing = missing_guards(connection, schema=self._schema)
+            problems = [
+                f"the guard {name} is missing; restore it from a new store, then `charter verify`" for name in missing
+            ]
+            # Opening refuses every other schema revision.
+            return Diagnosis(tuple(problems), {"schema_revision": SCHEMA_HEAD, **self._facts(connection)})
+
+        diagnosis: Diagnosis = self._look(look)
+        return diagnosis
+
+    def close(self) -> None:
+        """Give back every connection; a second call does nothing."""
+        if not self.closed:
+            self.closed = True
+            self.discard_writer()
+            self._engine.dispose()
