@@ -1,0 +1,1 @@
+"""Side by side with the bare drivers: `python -m benchmarks` prints the table."""

@@ -1,0 +1,66 @@
+"""Print the table: `python -m benchmarks [--quick] [--postgres URL] [--only sqlite|proofs|postgres]`."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from benchmarks import on_postgres, on_sqlite
+from benchmarks.measure import Row
+
+HEAD = ("what", "charter_persist", "peer", "ratio", "wanted")
+
+
+@contextmanager
+def postgres(url: str | None) -> Iterator[str]:
+    """A new database on the server of the URL, else on one started for this."""
+    from tests.postgres import create_database, drop_database, start_postgres
+
+    server = None if url else start_postgres()
+    address = url or (server.url if server else "")
+    database = create_database(address)
+    try:
+        yield database
+    finally:
+        drop_database(address, database)
+        if server:
+            server.stop()
+
+
+def rows(only: str | None, url: str | None, folder: Path, *, quick: bool) -> Iterator[Row]:
+    """All rows that were asked for."""
+    parts: dict[str, Callable[[], Iterable[Row]]] = {
+        "sqlite": lambda: on_sqlite.run(folder, quick=quick),
+        "proofs": lambda: on_sqlite.proofs(folder, quick=quick),
+    }
+    for name, part in parts.items():
+        if only in (None, name):
+            yield from part()
+    if only in (None, "postgres"):
+        with postgres(url) as database:
+            yield from on_postgres.run(database, quick=quick)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks")
+    parser.add_argument("--quick", action="store_true", help="a few items only: shows that it works, measures nothing")
+    parser.add_argument("--only", choices=["sqlite", "proofs", "postgres"])
+    parser.add_argument("--postgres", metavar="URL", help="a server to make a database on")
+    arguments = parser.parse_args()
+    folder = Path(tempfile.mkdtemp(prefix="charter-benchmark-", dir="."))
+    print("|", " | ".join(HEAD), "|")
+    print("|", " | ".join("---" for _ in HEAD), "|")
+    try:
+        for row in rows(arguments.only, arguments.postgres, folder, quick=arguments.quick):
+            print(f"| {row.name} | {row.figure} | {row.peer} | {row.ratio} | {row.wanted} |", flush=True)
+    finally:
+        shutil.rmtree(folder)
+
+
+if __name__ == "__main__":
+    main()

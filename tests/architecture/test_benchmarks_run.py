@@ -1,0 +1,24 @@
+"""The benchmarks still work; what they measure is never asserted."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+def test_a_quick_run_prints_a_row_for_each_item(postgres_database: str, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks", "--quick", "--postgres", postgres_database],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(ROOT), "PATH": ""},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    rows = done.stdout.splitlines()[2:]
+    assert len(rows) == 16
+    assert all(row.count("|") == 6 for row in rows)
+    assert list(tmp_path.iterdir()) == []
