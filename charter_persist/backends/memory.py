@@ -136,7 +136,10 @@ class _Reader:
         head = tuple([_sortable(value) for value in prefix])
         low = head + tuple([_sortable(value) for value in start or ()])
         high = head + tuple([_sortable(value) for value in stop]) if stop is not None else None
-        mark = head + tuple([_sortable(value) for value in after]) if after is not None else None
+        mark: Any = None
+        if after is not None:
+            columns = head + tuple([_sortable(value) for value in after])
+            mark = (columns,) if reverse else (columns, _Above())
         while limit is None or limit > 0:
             size = PAGE_ROWS if limit is None else min(limit, PAGE_ROWS)
             found, mark, more = self._page(relation, order, head, (low, high, mark), reverse=reverse, size=size)
@@ -150,11 +153,11 @@ class _Reader:
         relation: Relation[Any],
         order: tuple[str, ...],
         head: Key,
-        bounds: tuple[Key, Key | None, Key | None],
+        bounds: tuple[Key, Key | None, Any],
         *,
         reverse: bool,
         size: int,
-    ) -> tuple[list[Any], Key | None, bool]:
+    ) -> tuple[list[Any], Any, bool]:
         """Rows of up to ``size`` entries within the bounds, the new mark, and whether there may be more."""
         low, high, mark = bounds
         table = self._table(relation)
@@ -163,9 +166,9 @@ class _Reader:
             first = bisect.bisect_left(entries, (low,))
             last = _end(entries, head) if high is None else bisect.bisect_left(entries, (high,))
             if mark is not None and reverse:
-                last = min(last, bisect.bisect_left(entries, (mark,)))
+                last = min(last, bisect.bisect_left(entries, mark))
             elif mark is not None:
-                first = max(first, bisect.bisect_left(entries, (mark, _Above())))
+                first = max(first, bisect.bisect_right(entries, mark))
             page = entries[max(first, last - size) : last] if reverse else entries[first : min(last, first + size)]
             if reverse:
                 page.reverse()
@@ -174,7 +177,7 @@ class _Reader:
                 for columns, key in page
                 if (row := table.read(self._commit, key)) is not None and table.columns(order, row) == columns
             ]
-        return found, page[-1][0] if page else mark, last - first > size
+        return found, page[-1] if page else mark, last - first > size
 
 
 class _Above:

@@ -151,7 +151,8 @@ class AuditRepository(AuditReader):
             scope: ``GLOBAL`` or ``AREA:<id>``.
             subject: object type and object id.
             actor: who did it, informational.
-            details: any JSON value of at most ``audit_details_bytes_max`` bytes.
+            details: any JSON value of at most ``audit_details_bytes_max`` bytes; the event around it counts as one
+                level of nesting.
             context: ``authority_resolution_id``, ``scope_resolution_id``, ``session_id``, where known.
             event_id: unique in the store; a new one by default.
             occurred_at: aware time; that of the unit by default. Order never comes from it.
@@ -184,7 +185,7 @@ class AuditRepository(AuditReader):
         ).checked()
         if work.reader.get(AUDIT, (identity,)) is not None:
             raise AlreadyExistsError(f"there is an audit event {identity} already", event_id=identity)
-        data = canonical_bytes(event.to_json())
+        data = canonical_bytes(event.to_json(), options=work.options)
         position = work.record_value("audit", f"{scope}/{identity}", "append", data)
         work.write.put(AUDIT, audit_row(position, data), size=len(data))
         return replace(event, position=position)

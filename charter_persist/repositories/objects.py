@@ -36,7 +36,7 @@ from charter_persist.model.text import check_position
 from charter_persist.repositories.base import ReadContext, WriteContext, page_size
 from charter_persist.repositories.cursors import decode_position, encode_position
 
-CHUNK: Final = 1_000
+CHUNK: Final = 500
 CANDIDATES_MAX: Final = 20
 _PREFIX: Final = re.compile(r"[0-9a-f]{1,64}")
 

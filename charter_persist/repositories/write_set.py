@@ -14,7 +14,8 @@ from typing import Any, Final, Protocol
 
 from charter_persist.backends.contract import Changes, Key, Reader, Relation, Row
 
-ROWS_MAX: Final = 4_000
+# Few enough that the rows are gone before Python's collector moves them to its oldest generation.
+ROWS_MAX: Final = 1_000
 BYTES_MAX: Final = 8 * 1024 * 1024
 
 

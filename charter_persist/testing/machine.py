@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from typing import Any, Final
 
-from hypothesis import note
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -121,7 +120,6 @@ class StoreMachine(RuleBasedStateMachine):
     def both(self, action: Callable[[Side], Any]) -> None:
         """Do it to both and compare what it returns or raises."""
         expected, actual = _outcome(action, self.model), _outcome(action, self.real)
-        note(f"-> {expected}")
         assert actual == expected
         assert self.real.sources.count == self.model.sources.count
 

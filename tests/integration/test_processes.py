@@ -135,3 +135,13 @@ def test_another_process_is_seen_by_the_next_view(url: str) -> None:
             uow.objects.put("doc", {"own": True})
         assert uow.receipt is not None
         assert uow.receipt.root == verify(store, store_id=store.store_id).root
+
+
+def test_a_view_that_was_dropped_without_close_harms_nobody(url: str) -> None:
+    with connect(url) as store:
+        for n in range(3):
+            store.read()  # dropped at once
+            with store.begin() as uow:
+                uow.objects.put("doc", {"n": n})
+            with store.read() as view:
+                assert view.journal.size() == n + 1

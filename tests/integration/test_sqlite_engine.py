@@ -83,7 +83,7 @@ def test_a_file_system_without_the_log_is_refused() -> None:
 @pytest.mark.parametrize("statement", HOSTILE)
 def test_our_own_connection_refuses_to_change_what_was_recorded(store: Store, path: Path, statement: str) -> None:
     before = verify(store, store_id=store.store_id)
-    with store.begin() as uow:
+    with store.begin():
         connection = store._backend.writing_link().connection  # type: ignore[attr-defined]
         with pytest.raises(sqlite3.DatabaseError, match=r"not authorized|append-only|prohibited"):
             connection.execute(statement)

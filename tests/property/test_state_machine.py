@@ -20,6 +20,7 @@ def effort(examples: int, steps: int) -> settings:
         max_examples=examples * (20 if DEEP else 1),
         stateful_step_count=steps,
         deadline=None,
+        report_multiple_bugs=False,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
     )
 

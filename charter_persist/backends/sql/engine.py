@@ -32,6 +32,8 @@ SQLITE_SETTINGS: Final[Mapping[str, tuple[str, int | str]]] = {
     "wal_autocheckpoint": ("0", 0),
     "journal_size_limit": ("67108864", 67_108_864),
 }
+# Digests arrive in no order: with the 2 MiB of SQLite's default a large unit reads its index again and again.
+CACHE_KIB: Final = 32 * 1024
 _GUARDED_PRAGMAS: Final = frozenset({"writable_schema", "journal_mode", "ignore_check_constraints", *SQLITE_SETTINGS})
 _DENIED_ACTIONS: Final = frozenset(
     {
@@ -100,7 +102,7 @@ def sqlite_engine(path: Path, *, read_only: bool) -> sa.Engine:
         poolclass=sa.QueuePool,
         pool_size=4,
         max_overflow=64,
-        pool_reset_on_return=None,
+        pool_reset_on_return="rollback",  # a view may have been dropped without close
         hide_parameters=True,
     )
 
@@ -113,6 +115,7 @@ def prepare_sqlite(connection: sqlite3.Connection, *, read_only: bool) -> None:
     """
     execute = connection.execute
     execute("PRAGMA mmap_size = 0")
+    execute(f"PRAGMA cache_size = -{CACHE_KIB}")
     mode = execute("PRAGMA journal_mode" if read_only else "PRAGMA journal_mode = WAL").fetchone()[0]
     if mode != "wal" and not read_only:
         raise UnavailableError(f"SQLite refused the write-ahead log (it answered {mode}); use a local file system")
@@ -175,7 +178,7 @@ def postgres_engine(target: Target, *, timeout_s: float) -> sa.Engine:
         pool_size=4,
         max_overflow=128,
         pool_recycle=1800,
-        pool_reset_on_return=None,
+        pool_reset_on_return="rollback",  # a view may have been dropped without close
         paramstyle="format",
         hide_parameters=True,
     )

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final, Protocol
 
 from charter_persist.backends.contract import Key, Relation, Row
-from charter_persist.backends.sql.statements import ScanShape, Statements
+from charter_persist.backends.sql.statements import KEYS_PER_STATEMENT, ScanShape, Statements
 from charter_persist.errors import StoreClosedError
 
 PAGE_ROWS_FIRST: Final = 64
@@ -51,8 +51,13 @@ class SqlReader:
         return None if row is None else relation.row._make(row)  # type: ignore[attr-defined]  # a NamedTuple has it
 
     def get_many(self, relation: Relation[Row], keys: Sequence[Key]) -> list[Row]:
-        """The rows that exist; in process, so a loop is as fast as one statement."""
-        return [row for key in keys if (row := self.get(relation, key)) is not None]
+        """The rows that exist among keys of one column, by statements of `KEYS_PER_STATEMENT` keys."""
+        sql = self._statements.get_some(relation)
+        rows: list[Any] = []
+        for start in range(0, len(keys), KEYS_PER_STATEMENT):
+            some = [key[0] for key in keys[start : start + KEYS_PER_STATEMENT]]
+            rows += self._link.all(sql, some + some[-1:] * (KEYS_PER_STATEMENT - len(some)))
+        return [relation.row._make(row) for row in rows]  # type: ignore[attr-defined]  # a NamedTuple has it
 
     def scan(
         self,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -17,6 +17,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from charter_persist.backends.contract import Relation
 from charter_persist.backends.sql.tables import Base
 from charter_persist.backends.sql.tables.base import INT64
+
+KEYS_PER_STATEMENT: Final = 250
 
 
 class ScanShape(NamedTuple):
@@ -38,6 +40,7 @@ class Statements:
         self._translation = {None: schema} if schema else None
         self.get: Callable[[Relation[Any]], str] = cache(self._get)
         self.get_any: Callable[[Relation[Any]], str] = cache(self._get_any)
+        self.get_some: Callable[[Relation[Any]], str] = cache(self._get_some)
         self.scan: Callable[[Relation[Any], ScanShape], str] = cache(self._scan)
         self.insert: Callable[[Relation[Any]], str] = cache(self._insert)
         self.upsert: Callable[[Relation[Any]], str] = cache(self._upsert)
@@ -65,6 +68,13 @@ class Statements:
         column = table.c[relation.key[0]]
         slot = sa.bindparam(None, type_=postgresql.ARRAY(_raw(column)))
         return self.text(sa.select(*columns).where(column == sa.any_(slot)))
+
+    def _get_some(self, relation: Relation[Any]) -> str:
+        """Parameters: `KEYS_PER_STATEMENT` keys of one column; where there are fewer, the last one again."""
+        table, columns = _table(relation)
+        column = table.c[relation.key[0]]
+        slots = [_slot(column) for _ in range(KEYS_PER_STATEMENT)]
+        return self.text(sa.select(*columns).where(column.in_(slots)))
 
     def _scan(self, relation: Relation[Any], shape: ScanShape) -> str:
         """Parameters: prefix, then after, start and stop where given, then the limit."""
