@@ -10,6 +10,7 @@ Source: the leaf and commitment forms of version 1, frozen by ``tests/golden``; 
 
 from __future__ import annotations
 
+from functools import lru_cache
 from hashlib import sha256
 
 from charter_persist.backends.contract import JournalRow
@@ -20,6 +21,8 @@ from charter_persist.proofs import leaf_data, leaf_hash
 COMMITMENT_TAG = b"charter:commit:v1\n"
 NONCE_BYTES = 16
 
+# The entries of one unit share their time, so its text is made once.
+_time_text = lru_cache(maxsize=16)(format_micros)
 
 Entry = JournalRow
 """One change, as the journal records it; the row that a backend stores is the value that callers see."""
@@ -46,7 +49,7 @@ def entry_leaf(
         ProofError: a text of the entry holds a lone surrogate.
     """
     return leaf_hash(
-        leaf_data(position, revision, store, subject, operation, commitment.hex(), format_micros(recorded_at))
+        leaf_data(position, revision, store, subject, operation, commitment.hex(), _time_text(recorded_at))
     )
 
 

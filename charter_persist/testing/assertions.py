@@ -6,7 +6,8 @@ Imported before the modules of tests: it asks pytest to explain their assertions
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from types import TracebackType
 from typing import Any, Final
 
 import pytest
@@ -15,8 +16,7 @@ from charter_persist.backends.contract import RELATIONS
 from charter_persist.errors import CharterError
 from charter_persist.testing.backdoor import BackDoor
 
-_EXPLAINED: Final = (
-    "assertions",
+EXPLAINED: Final = (
     "audit",
     "batches",
     "journal",
@@ -30,7 +30,7 @@ _EXPLAINED: Final = (
     "sessions",
     "units",
 )
-pytest.register_assert_rewrite(*[f"charter_persist.testing.{name}" for name in _EXPLAINED[1:]])
+pytest.register_assert_rewrite(*[f"charter_persist.testing.{name}" for name in EXPLAINED])
 
 Contents = dict[str, list[tuple[Any, ...]]]
 
@@ -50,12 +50,33 @@ def nothing_written(backdoor: BackDoor) -> Iterator[None]:
         assert contents(backdoor) == before
 
 
-@contextmanager
-def refused(error: type[CharterError], *words: str) -> Iterator[pytest.ExceptionInfo[CharterError]]:
-    """Assert that the block raises exactly this error, that nothing was applied, and that the message has the words."""
-    with pytest.raises(error) as caught:
-        yield caught
-    # A subclass is another promise: who catches LimitExceededError must not be given an InvalidKeyError.
-    assert caught.type is error
-    assert caught.value.applied == "no"
-    assert [word for word in words if word not in caught.value.message] == [], caught.value.message
+def refused(error: type[CharterError], *words: str) -> AbstractContextManager[pytest.ExceptionInfo[CharterError], bool]:
+    """Assert that the block raises exactly this error, that nothing was applied, and that the message has the words.
+
+    A subclass is another promise: who catches LimitExceededError must not be given an InvalidKeyError.
+    """
+    return _Refusal(error, words)
+
+
+class _Refusal:
+    """`pytest.raises`, and what every error of ours must say besides."""
+
+    def __init__(self, error: type[CharterError], words: tuple[str, ...]) -> None:
+        self._error = error
+        self._words = words
+        self._raises = pytest.raises(error)
+
+    def __enter__(self) -> pytest.ExceptionInfo[CharterError]:
+        self._caught = self._raises.__enter__()
+        return self._caught
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        if not self._raises.__exit__(kind, error, trace):
+            return False
+        found = self._caught.value
+        assert type(found) is self._error
+        assert found.applied == "no"
+        assert [word for word in self._words if word not in found.message] == [], found.message
+        return True

@@ -128,6 +128,7 @@ class SqliteBackDoor(_SqlBackDoor):
     """Into a SQLite file."""
 
     def __init__(self, path: Path) -> None:
+        self.path = path
         # No transaction is begun by the driver, so DDL stands in ours.
         engine = sa.create_engine(
             f"sqlite:///{path}", pool_size=1, connect_args={"isolation_level": None, "timeout": 20}

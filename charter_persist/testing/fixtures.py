@@ -107,9 +107,14 @@ class StoreFixtures:
         with open_store() as store:
             yield store
 
+    @pytest.fixture
+    def lacking(self) -> frozenset[Requirement]:
+        """What the backend does not have; the attribute ``lacks``, unless it is known in the run only."""
+        return self.lacks
+
     @pytest.fixture(autouse=True)
-    def _skip_what_the_backend_lacks(self, request: pytest.FixtureRequest) -> None:
-        missing = sorted(getattr(request.function, "requirements", frozenset()) & self.lacks)
+    def _skip_what_the_backend_lacks(self, request: pytest.FixtureRequest, lacking: frozenset[Requirement]) -> None:
+        missing = sorted(getattr(request.function, "requirements", frozenset()) & lacking)
         if missing:
             pytest.skip(f"the backend declares that it lacks: {', '.join(missing)}")
 

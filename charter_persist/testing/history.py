@@ -35,14 +35,14 @@ def record_history(store: Store, first: int = 0, last: int = UNITS, *, through_r
     return receipts
 
 
-class Undone(Exception):
+class UndoneError(Exception):
     """Raised in the middle of a unit, to have it undone."""
 
 
 def _undone(store: Store, number: int, *, through_run: bool) -> None:
     try:
         _unit(store, number, through_run=through_run, fails=True)
-    except Undone:
+    except UndoneError:
         return
     raise AssertionError("a unit that raised did not raise to its caller")
 
@@ -51,7 +51,7 @@ def _unit(store: Store, number: int, *, through_run: bool, fails: bool) -> Recei
     def change(uow: UnitOfWork) -> None:
         _change(uow, number)
         if fails:
-            raise Undone
+            raise UndoneError
 
     if through_run:
         return store.run(change).receipt

@@ -180,7 +180,7 @@ class JournalConformance(StoreFixtures):
         put(store, *range(8))
         with store.read() as view:
             journal = view.journal
-            calls = [
+            calls: list[Callable[[], Any]] = [
                 lambda: journal.root(number),
                 lambda: journal.inclusion_proof(number),
                 lambda: journal.inclusion_proof(1, number),

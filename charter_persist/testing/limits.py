@@ -136,6 +136,10 @@ def session(store: Store) -> None:
         uow.sessions.create(session_id="s", area_id="x", problem_statement="why")
 
 
+def _give(uow: UnitOfWork, value: Any) -> Any:
+    return value
+
+
 def verdict(call: Callable[[], Any], words: tuple[str, ...]) -> str:
     """The type of the error that a call raises, and the words that its message lacks."""
     try:
@@ -255,9 +259,9 @@ class LimitConformance(StoreFixtures):
         for maximum, options in ((64 * 1024, Options()), (100, Options(operation_value_bytes_max=100))):
             with open_store(options=options) as store:
                 text = "x" * (maximum - 2)
-                assert store.run(lambda uow, text=text: text, operation_id=f"op-{maximum}").value == text  # type: ignore[misc]  # binds the loop
+                assert store.run(partial(_give, value=text), operation_id=f"op-{maximum}").value == text
                 with nothing_written(backdoor), refused(LimitExceededError, "operation_value_bytes_max") as caught:
-                    store.run(lambda uow, text=text: text + "x", operation_id="more")  # type: ignore[misc]  # binds the loop
+                    store.run(partial(_give, value=text + "x"), operation_id="more")
                 assert exceeds(caught, "operation_value_bytes_max", maximum, maximum + 1)
 
     @pytest.mark.parametrize("page", PAGES)

@@ -20,6 +20,7 @@ from charter_persist.integrity.verify import verify
 from charter_persist.store import Store
 from charter_persist.testing.crash import crash_inside_a_unit
 from charter_persist.testing.fixtures import Place, Requirement
+from charter_persist.testing.history import UndoneError
 from charter_persist.testing.operations import (
     BEGINNING,
     KEYS,
@@ -27,6 +28,7 @@ from charter_persist.testing.operations import (
     OPERATIONS,
     REFS,
     SESSIONS,
+    Flush,
     Operation,
     perform,
 )
@@ -38,10 +40,6 @@ SEVERAL: Final = st.lists(OPERATIONS, min_size=1, max_size=8)
 
 CRASHES_MAX: Final = 3
 """In one run: a process costs as much as many units."""
-
-
-class Undone(Exception):
-    """Raised in the middle of a unit, to have it undone."""
 
 
 class Side:
@@ -72,8 +70,10 @@ class Side:
     def close(self) -> None:
         """Close views and handles."""
         with ExitStack() as stack:
-            for closing in (self.other, self.store, *self.views):
-                stack.callback(closing.close)
+            stack.callback(self.other.close)
+            stack.callback(self.store.close)
+            for view in self.views:
+                stack.callback(view.close)
         self.views.clear()
 
 
@@ -139,9 +139,9 @@ class StoreMachine(RuleBasedStateMachine):
         """Another handle on the same store writes in between."""
         self.both(lambda side: _unit(side.other, operations))
 
-    @rule(operations=SEVERAL, later=st.lists(OPERATIONS, max_size=2))
-    def unit_that_raises(self, operations: list[Operation], later: list[Operation]) -> None:
-        """A unit that raises in the middle; a leaked one is of no use afterwards."""
+    @rule(operations=SEVERAL, flush=st.booleans(), later=st.lists(OPERATIONS, max_size=2))
+    def unit_that_raises(self, operations: list[Operation], flush: bool, later: list[Operation]) -> None:
+        """A unit that raises in the middle, early or behind a flush; a leaked one is of no use afterwards."""
 
         def act(side: Side) -> Any:
             leaked: list[UnitOfWork] = []
@@ -149,9 +149,9 @@ class StoreMachine(RuleBasedStateMachine):
             try:
                 with side.store.begin() as uow:
                     leaked.append(uow)
-                    results += perform(operations, uow)
-                    raise Undone
-            except Undone:
+                    results += perform([*operations, *([Flush()] if flush else [])], uow)
+                    raise UndoneError
+            except UndoneError:
                 pass
             return results, perform(later, leaked[0])
 
@@ -167,12 +167,12 @@ class StoreMachine(RuleBasedStateMachine):
             def change(uow: UnitOfWork) -> int:
                 results.append(perform(operations, uow))
                 if fails:
-                    raise Undone
+                    raise UndoneError
                 return len(operations)
 
             try:
                 outcome = side.store.run(change, operation_id=operation_id)
-            except Undone:
+            except UndoneError:
                 return "undone", results
             return outcome.value, told(side.other, outcome.receipt), outcome.repeated, results
 
@@ -214,8 +214,8 @@ class StoreMachine(RuleBasedStateMachine):
             with self.model.store.begin() as uow:
                 perform(operations, uow)
                 uow.flush()
-                raise Undone
-        except Undone:
+                raise UndoneError
+        except UndoneError:
             pass
         self.real.sources.count = self.model.sources.count
 

@@ -239,7 +239,7 @@ class NameConformance(StoreFixtures):
     def test_operations_keep_any_id_literally(self, store: Store) -> None:
         """An id is compared as it is."""
         for name in LITERAL[::4]:
-            assert store.run(lambda uow, name=name: name, operation_id=name).value == name  # type: ignore[misc]  # binds the loop
+            assert store.run(lambda uow: 1, operation_id=name).value == 1
         for name in LITERAL:
             assert (store.resolve(name) is not None) == (name in LITERAL[::4])
 
@@ -336,9 +336,9 @@ class NameLimitConformance(StoreFixtures):
                 for call in (uow.metadata.get, uow.metadata.delete, lambda key: uow.metadata.set(key, 1)):
                     with refused(LimitExceededError, "key_bytes_max", "4"):
                         call("12345")
-                for call in (uow.refs.get, lambda name: uow.refs.delete(name, expected=1)):
+                for use in (uow.refs.get, lambda name: uow.refs.delete(name, expected=1)):
                     with refused(LimitExceededError, "ref_name_bytes_max", "3"):
-                        call("1234")
+                        use("1234")
 
     def test_every_name_at_its_limit_at_once(self, store: Store) -> None:
         """No index of a backend has a limit of its own below ours."""

@@ -300,7 +300,8 @@ class ObjectLookupConformance(StoreFixtures):
         put(store, *range(6), object_type="other")
         with store.read() as view:
             for object_type, count in (("doc", 6), (None, 12)):
-                seen, cursor, pages = [], None, 0
+                seen: list[str] = []
+                cursor, pages = None, 0
                 while pages == 0 or cursor is not None:
                     page = view.objects.list(object_type, limit=limit, cursor=cursor)
                     assert page.revision == 2

@@ -20,6 +20,7 @@ import sqlalchemy as sa
 from charter_persist.backends.memory import MemoryBackend
 from charter_persist.backends.sql.engine import parse_target
 from charter_persist.backends.sql.sqlite import SqliteBackend
+from charter_persist.errors import UnavailableError
 from charter_persist.store import connect, upgrade
 from charter_persist.testing.backdoors import MemoryBackDoor, PostgresBackDoor, SqliteBackDoor
 from charter_persist.testing.delegating import SharedBackend
@@ -87,12 +88,18 @@ class SqlitePlaces:
 
     Args:
         beside: the new folder is made in this one; it decides which disk is tested.
+
+    Raises:
+        UnavailableError: no folder can be made there.
     """
 
     lacks: frozenset[Requirement] = frozenset()
 
     def __init__(self, beside: Path) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="charter-conformance-", dir=beside))
+        try:
+            self._folder = Path(tempfile.mkdtemp(prefix="charter-conformance-", dir=beside))
+        except OSError as exc:
+            raise UnavailableError(f"no folder can be made in {beside}: {exc.strerror}") from exc
         self._template = self._folder / "template.db"
         upgrade(f"sqlite:///{self._template}")
 

@@ -9,6 +9,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 import pytest
@@ -407,7 +408,7 @@ class RunConformance(StoreFixtures):
 
         for many in (0, 5_000):
             with nothing_written(backdoor), pytest.raises(ZeroDivisionError):
-                store.run(lambda uow, many=many: fail(uow, many))  # type: ignore[misc]  # a default binds the loop
+                store.run(partial(fail, many=many))
         assert store.run(lambda uow: uow.metadata.set("a", 1)).receipt is not None
 
     def test_a_named_operation_runs_once(self, store: Store, backdoor: BackDoor) -> None:
@@ -459,6 +460,6 @@ class RunConformance(StoreFixtures):
 
     def test_no_trace_of_unnamed_operations_piles_up(self, store: Store, backdoor: BackDoor) -> None:
         """What is kept for a call without an id goes once its outcome was handed out."""
-        for number in range(20):
-            store.run(lambda uow, number=number: uow.metadata.set("a", number))  # type: ignore[misc]  # binds the loop
+        for _ in range(20):
+            store.run(lambda uow: uow.metadata.set("a", 1))
         assert len(backdoor.raw_rows(OPERATION)) <= 1

@@ -8,7 +8,7 @@ from typing import Final
 
 import pytest
 
-from charter_persist.testing.fixtures import Place, PlaceFixtures
+from charter_persist.testing.fixtures import Place, PlaceFixtures, Requirement
 from charter_persist.testing.places import Places, places_for
 from charter_persist.testing.suite import LedgerConformance
 
@@ -33,6 +33,7 @@ class TestUrl(PlaceFixtures, LedgerConformance):
         yield place
         place.remove()
 
-    @pytest.fixture(autouse=True)
-    def _take_over_what_is_lacking(self, places: Places) -> None:
-        type(self).lacks = places.lacks
+    @pytest.fixture
+    def lacking(self, places: Places) -> frozenset[Requirement]:
+        """What stores of this kind do not have."""
+        return places.lacks
