@@ -59,11 +59,23 @@ class _Table:
                 entries.append(entry)
 
     def take_back(self, key: Key) -> None:
-        """Remove the newest version of a key."""
+        """Remove the newest version of a key, and what the orders know of it where it was the only one."""
         versions = self.versions[key]
-        versions.pop()
-        if not versions:
-            del self.versions[key]
+        _, row = versions.pop()
+        if versions:
+            return
+        del self.versions[key]
+        if row is None:
+            return
+        for order, known in self.known.items():
+            entry = (self.columns(order, row), key)
+            known.discard(entry)
+            entries = self.entries[order]
+            # Rows are taken back newest first, so an entry is at the end unless a scan has sorted meanwhile.
+            if entries[-1] == entry:
+                entries.pop()
+            else:
+                entries.remove(entry)
 
     def columns(self, order: tuple[str, ...], row: Any) -> Key:
         """The values that an order sorts a row by."""

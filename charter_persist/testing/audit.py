@@ -6,6 +6,7 @@ Source: STO-3.3, STO-5.3, GOV-9.
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
+from functools import partial
 from typing import Any, Final
 
 import pytest
@@ -18,6 +19,7 @@ from charter_persist.store import Store
 from charter_persist.testing.assertions import nothing_written, refused
 from charter_persist.testing.backdoor import BackDoor
 from charter_persist.testing.fixtures import OpenStore, StoreFixtures
+from charter_persist.testing.objects import all_pages
 from charter_persist.testing.sources import CountingSources
 
 SUBJECT: Final = ("area", "x")
@@ -163,15 +165,9 @@ class AuditStoreConformance(StoreFixtures):
         """Pages neither repeat nor skip in either direction, with a filter."""
         append(store, *[{"scope": "AREA:x" if n % 2 else "GLOBAL"} for n in range(12)])
         with store.read() as view:
-            seen: list[AuditEvent] = []
-            page = view.audit.list(limit=limit, scope="AREA:x", reverse=reverse)
-            while True:
-                assert len(page.items) == min(limit, 6 - len(seen))
-                seen += page.items
-                if page.cursor is None:
-                    break
-                page = view.audit.list(limit=limit, cursor=page.cursor, scope="AREA:x", reverse=reverse)
-            assert seen == list(view.audit.iter(scope="AREA:x", reverse=reverse))
+            list_page = partial(view.audit.list, scope="AREA:x", reverse=reverse)
+            found = list(view.audit.iter(scope="AREA:x", reverse=reverse))
+            assert all_pages(list_page, limit, 6, revision=1) == found
 
     @pytest.mark.parametrize(
         "filters",

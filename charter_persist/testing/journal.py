@@ -242,6 +242,25 @@ class JournalConformance(StoreFixtures):
             assert verify(one, store_id=one.store_id).findings == ()
             assert one.store_id == two.store_id
 
+    @pytest.mark.parametrize("others", [1, 2, 3, 4])
+    def test_entries_that_were_undone_are_in_no_tree(self, open_store: OpenStore, others: int) -> None:
+        """Also not where another handle put its own entries, fewer, as many or more, in their place."""
+        with open_store() as one, open_store() as two:
+            put(one, "before")
+            with pytest.raises(KeyboardInterrupt), one.begin() as uow:
+                uow.objects.put_many(("undone", n) for n in range(2))
+                # Catches a tree that has grown by now and is told from its size alone.
+                uow.flush()
+                raise KeyboardInterrupt
+            put(two, *range(others))
+            with one.begin() as uow:
+                uow.objects.put("doc", "behind")
+            with two.read() as view:
+                leaves = [leaf_of(entry) for entry in view.journal.entries()]
+                assert view.journal.root() == root_of(leaves)
+            assert uow.receipt is not None
+            assert uow.receipt.root == root_of(leaves)
+
     @requires(Requirement.REOPEN)
     @pytest.mark.spec("STO-5.3")
     def test_a_store_that_is_opened_again_goes_on(self, open_store: OpenStore) -> None:

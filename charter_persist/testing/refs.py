@@ -16,7 +16,7 @@ from charter_persist.store import Store
 from charter_persist.testing.assertions import nothing_written, refused
 from charter_persist.testing.backdoor import BackDoor
 from charter_persist.testing.fixtures import StoreFixtures
-from charter_persist.testing.objects import ABSENT, NOT_DIGESTS, put
+from charter_persist.testing.objects import ABSENT, NOT_DIGESTS, all_pages, put
 
 IN_ORDER = ("A", "Z", "a", "a-b", "a/b", "aa", "b", "\u00e9", "\ufb33", "\U0001f600")
 """Names in the order of their UTF-8 bytes; a collation, a locale or UTF-16 orders them otherwise."""
@@ -208,13 +208,4 @@ class RefStoreConformance(StoreFixtures):
             for name in IN_ORDER:
                 uow.refs.set(name, digest, expected=0)
         with store.read() as view:
-            seen: list[str] = []
-            page = view.refs.list(limit=limit)
-            while True:
-                assert page.revision == 2
-                assert len(page.items) == min(limit, len(IN_ORDER) - len(seen))
-                seen += [ref.name for ref in page.items]
-                if page.cursor is None:
-                    break
-                page = view.refs.list(limit=limit, cursor=page.cursor)
-        assert seen == list(IN_ORDER)
+            assert [ref.name for ref in all_pages(view.refs.list, limit, len(IN_ORDER), revision=2)] == list(IN_ORDER)
