@@ -28,7 +28,8 @@ from charter_persist.testing.lying import EVERYTHING, NOTHING, LyingBackend, Ran
 from charter_persist.testing.machine import store_machine
 from charter_persist.testing.metadata import MetadataCompactionConformance, MetadataStoreConformance
 from charter_persist.testing.names import NameConformance, NameLimitConformance
-from charter_persist.testing.objects import ObjectBulkConformance, ObjectLookupConformance, ObjectStoreConformance
+from charter_persist.testing.object_lists import ObjectBulkConformance, ObjectLookupConformance
+from charter_persist.testing.objects import ObjectStoreConformance
 from charter_persist.testing.places import (
     MemoryPlaces,
     Places,
@@ -39,10 +40,12 @@ from charter_persist.testing.places import (
 )
 from charter_persist.testing.races import RaceConformance
 from charter_persist.testing.refs import RefStoreConformance
-from charter_persist.testing.sessions import SessionEndConformance, SessionStoreConformance
+from charter_persist.testing.runs import RunConformance, TimeLimitConformance
+from charter_persist.testing.session_ends import SessionEndConformance
+from charter_persist.testing.sessions import SessionStoreConformance
 from charter_persist.testing.sources import CountingSources
 from charter_persist.testing.suite import LedgerConformance
-from charter_persist.testing.units import RunConformance, TimeLimitConformance, UnitConformance
+from charter_persist.testing.units import UnitConformance
 
 __all__ = [
     "EVERYTHING",

@@ -24,9 +24,12 @@ EXPLAINED: Final = (
     "machine",
     "metadata",
     "names",
+    "object_lists",
     "objects",
     "races",
     "refs",
+    "runs",
+    "session_ends",
     "sessions",
     "units",
 )

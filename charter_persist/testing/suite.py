@@ -8,11 +8,14 @@ from charter_persist.testing.journal import JournalConformance
 from charter_persist.testing.limits import BadValueConformance, LimitConformance
 from charter_persist.testing.metadata import MetadataCompactionConformance, MetadataStoreConformance
 from charter_persist.testing.names import NameConformance, NameLimitConformance
-from charter_persist.testing.objects import ObjectBulkConformance, ObjectLookupConformance, ObjectStoreConformance
+from charter_persist.testing.object_lists import ObjectBulkConformance, ObjectLookupConformance
+from charter_persist.testing.objects import ObjectStoreConformance
 from charter_persist.testing.races import RaceConformance
 from charter_persist.testing.refs import RefStoreConformance
-from charter_persist.testing.sessions import SessionEndConformance, SessionStoreConformance
-from charter_persist.testing.units import RunConformance, TimeLimitConformance, UnitConformance
+from charter_persist.testing.runs import RunConformance, TimeLimitConformance
+from charter_persist.testing.session_ends import SessionEndConformance
+from charter_persist.testing.sessions import SessionStoreConformance
+from charter_persist.testing.units import UnitConformance
 
 
 class LedgerConformance(

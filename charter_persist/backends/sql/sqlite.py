@@ -30,8 +30,9 @@ from charter_persist.errors import InvalidInputError, StoreBusyError
 COMMITS_PER_CHECKPOINT: Final = 256
 # From this version on a checkpoint beside a commit is safe.
 WAL_RESET_FIXED: Final = (3, 51, 3)
-# The number of PRAGMA synchronous from which an acknowledged commit survives the loss of power.
-DURABLE: Final = 2
+SYNCHRONOUS: Final = ("off", "normal", "full", "extra")
+# From here on an acknowledged commit survives the loss of power.
+DURABLE: Final = SYNCHRONOUS.index("full")
 LOGGER: Final = logging.getLogger(__name__)
 
 
@@ -220,7 +221,7 @@ class SqliteBackend(SqlBackend[SqliteTransaction]):
             "sqlite_version": sqlite3.sqlite_version,
             "checkpoints_only_under_writer_lock": sqlite3.sqlite_version_info < WAL_RESET_FIXED,
             "journal_mode": str(connection.exec_driver_sql("PRAGMA journal_mode").scalar()),
-            "synchronous": int(connection.exec_driver_sql("PRAGMA synchronous").scalar_one()),
+            "synchronous": SYNCHRONOUS[connection.exec_driver_sql("PRAGMA synchronous").scalar_one()],
             "file_bytes": self.path.stat().st_size,
             "wal_bytes": wal.stat().st_size if wal.exists() else 0,
         }
