@@ -15,17 +15,17 @@ from charter_persist import Store, connect, upgrade
 from charter_persist.backends.sql.roundtrip import RoundTrip
 
 
-def bare(url: str) -> psycopg.Connection[Any]:
-    """A connection with one plain table."""
+def bare(url: str, *, autocommit: bool) -> psycopg.Connection[Any]:
+    """A connection to a database with one plain table."""
     address = sa.make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
-    connection = psycopg.connect(address)
-    connection.execute("CREATE TABLE plain (id bigserial PRIMARY KEY, data bytea)")
+    connection = psycopg.connect(address, autocommit=autocommit)
+    connection.execute("CREATE TABLE IF NOT EXISTS plain (id bigserial PRIMARY KEY, data bytea)")
     connection.commit()
     return connection
 
 
 def bare_commits(connection: psycopg.Connection[Any], count: int) -> Work:
-    """One plain row a commit."""
+    """One plain row a commit: BEGIN, INSERT and COMMIT, or with autocommit an INSERT alone."""
     data = b"x" * OBJECT_BYTES
 
     def rows() -> int:
@@ -65,8 +65,7 @@ def run(url: str, *, quick: bool) -> Iterator[Row]:
     """All rows of Postgres."""
     rounds, commits, count = (2, 30, 500) if quick else (7, 700, 50_000)
     upgrade(url)
-    plain = bare(url)
-    with connect(url) as store:
+    with bare(url, autocommit=False) as plain, bare(url, autocommit=True) as single, connect(url) as store:
         peer = bare_commits(plain, commits)
         yield compare(
             "Postgres: durable put, one a commit",
@@ -74,6 +73,14 @@ def run(url: str, *, quick: bool) -> Iterator[Row]:
             peer,
             peer_name="bare psycopg",
             wanted=">= 0.5",
+            rounds=rounds,
+        )
+        yield compare(
+            "Postgres: the same beside a peer without BEGIN",
+            single_puts(store, commits, "again"),
+            bare_commits(single, commits),
+            peer_name="bare psycopg, autocommit",
+            wanted="-",
             rounds=rounds,
         )
         yield Row("Postgres: statements of that put", str(len(statements_of_a_put(store))), "-", "-", "<= 5")
@@ -94,4 +101,3 @@ def run(url: str, *, quick: bool) -> Iterator[Row]:
             return size(store) - before
 
         yield alone("Postgres: put_many through COPY", load, wanted=">= 30,000/s", rounds=min(rounds, 5))
-    plain.close()
