@@ -9,7 +9,7 @@ Imports ``errors`` only (through annotations). Source: ENG-STO-1, ENG-STO-2, DES
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
@@ -38,6 +38,9 @@ class Relation(Generic[Row]):
         orders: the column sequences that it can be scanned in; each identifies a row by itself.
         mutable: True where a row may be replaced; False where rows are only ever added.
         payload: the column that may be large, if there is one; it bounds the size of a page.
+        columns: the names of the row.
+        make: makes a row of its values in order.
+        places: for the key and each order where its columns stand in a row.
     """
 
     name: str
@@ -46,12 +49,17 @@ class Relation(Generic[Row]):
     orders: tuple[tuple[str, ...], ...] = ()
     mutable: bool = False
     payload: str | None = None
+    columns: tuple[str, ...] = field(init=False)
+    make: Callable[[Iterable[Any]], Row] = field(init=False)
     places: Mapping[tuple[str, ...], tuple[int, ...]] = field(init=False)
 
     def __post_init__(self) -> None:
-        fields: tuple[str, ...] = self.row._fields  # type: ignore[attr-defined]  # a NamedTuple has it, tuple has not
+        kind: Any = self.row
+        columns = kind._fields
         sequences = (self.key, *self.orders)
-        object.__setattr__(self, "places", {s: tuple(fields.index(name) for name in s) for s in sequences})
+        object.__setattr__(self, "columns", columns)
+        object.__setattr__(self, "make", kind._make)
+        object.__setattr__(self, "places", {s: tuple(columns.index(name) for name in s) for s in sequences})
 
     def key_of(self, row: Row) -> Key:
         """The key of a row."""

@@ -105,7 +105,7 @@ def _narrowed(relation: Relation[Row], row: Any) -> Row:
     """The columns of a row that a relation shows."""
     if type(row) is relation.row:
         return row
-    return relation.row._make([getattr(row, name) for name in relation.row._fields])  # type: ignore[attr-defined,no-any-return]  # a NamedTuple has both
+    return relation.make([getattr(row, name) for name in relation.columns])
 
 
 class _Reader:

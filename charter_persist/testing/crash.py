@@ -8,14 +8,12 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-from typing import Final
+from functools import cache
+from multiprocessing.context import ForkServerContext
 
 from charter_persist.store import connect
 from charter_persist.testing.operations import Operation, perform
 from charter_persist.testing.sources import CountingSources
-
-_SERVER: Final = multiprocessing.get_context("forkserver")
-_SERVER.set_forkserver_preload([__name__])
 
 
 def crash_inside_a_unit(url: str, operations: list[Operation], count: int) -> None:
@@ -26,11 +24,19 @@ def crash_inside_a_unit(url: str, operations: list[Operation], count: int) -> No
         operations: what the unit does before it dies; all of it is written into its transaction.
         count: state of the sources.
     """
-    child = _SERVER.Process(target=_die_inside_a_unit, args=(url, operations, count))
+    child = _server().Process(target=_die_inside_a_unit, args=(url, operations, count))
     child.start()
     child.join()
     assert child.exitcode == -signal.SIGKILL, f"the process that was to be killed ended with {child.exitcode}"
     child.close()
+
+
+@cache
+def _server() -> ForkServerContext:
+    """Where children come from; what they need is imported once, before the first of them."""
+    server = multiprocessing.get_context("forkserver")
+    server.set_forkserver_preload([__name__])
+    return server
 
 
 def _die_inside_a_unit(url: str, operations: list[Operation], count: int) -> None:

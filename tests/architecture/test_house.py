@@ -79,7 +79,7 @@ def test_the_coverage_page_is_current() -> None:
 @pytest.mark.parametrize("relation", RELATIONS, ids=lambda relation: relation.name)
 def test_a_relation_and_its_mapped_class_have_the_same_columns(relation: Relation) -> None:
     table = Base.metadata.tables[relation.name]
-    assert list(relation.row._fields) == [column.name for column in table.columns]
+    assert list(relation.columns) == [column.name for column in table.columns]
 
 
 @pytest.mark.parametrize("relation", RELATIONS, ids=lambda relation: relation.name)

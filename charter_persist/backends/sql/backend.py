@@ -28,7 +28,7 @@ T = TypeVar("T", bound="SqlTransaction")
 Facts = dict[str, str | int | bool]
 
 
-class SqlSnapshot(SqlReader):
+class SqlSnapshot(SqlReader, ABC):
     """A read transaction on a connection of the pool."""
 
     def __init__(self, backend: SqlBackend[Any], pooled: sa.PoolProxiedConnection, link: Link) -> None:
@@ -41,9 +41,9 @@ class SqlSnapshot(SqlReader):
             pooled.invalidate()
             raise
 
+    @abstractmethod
     def _begin(self) -> None:
         """Begin, and take the snapshot at once."""
-        raise NotImplementedError
 
     def close(self) -> None:
         """End the snapshot and give the connection back."""

@@ -101,7 +101,7 @@ class PostgresReader(SqlReader):
         if not keys:
             return []
         rows = self._link.all(self._statements.get_any(relation), ([key[0] for key in keys],))
-        return [relation.row._make(row) for row in rows]  # type: ignore[attr-defined]  # a NamedTuple has it
+        return [relation.make(row) for row in rows]
 
 
 class PostgresSnapshot(PostgresReader, SqlSnapshot):

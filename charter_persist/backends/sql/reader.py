@@ -48,7 +48,7 @@ class SqlReader:
     def get(self, relation: Relation[Row], key: Key) -> Row | None:
         """The row of that key, or None."""
         row = self._link.one(self._statements.get(relation), key)
-        return None if row is None else relation.row._make(row)  # type: ignore[attr-defined]  # a NamedTuple has it
+        return None if row is None else relation.make(row)
 
     def get_many(self, relation: Relation[Row], keys: Sequence[Key]) -> list[Row]:
         """The rows that exist among keys of one column, by statements of `KEYS_PER_STATEMENT` keys."""
@@ -57,7 +57,7 @@ class SqlReader:
         for start in range(0, len(keys), KEYS_PER_STATEMENT):
             some = [key[0] for key in keys[start : start + KEYS_PER_STATEMENT]]
             rows += self._link.all(sql, some + some[-1:] * (KEYS_PER_STATEMENT - len(some)))
-        return [relation.row._make(row) for row in rows]  # type: ignore[attr-defined]  # a NamedTuple has it
+        return [relation.make(row) for row in rows]
 
     def scan(
         self,
@@ -73,14 +73,13 @@ class SqlReader:
     ) -> Iterator[Row]:
         """Rows in order, by pages that grow while rows are small."""
         places = relation.places[order][len(prefix) :]
-        make = relation.row._make  # type: ignore[attr-defined]  # a NamedTuple has it, tuple has not
         page = PAGE_ROWS_FIRST
         while limit is None or limit > 0:
             size = page if limit is None else min(page, limit)
             shape = ScanShape(order, len(prefix), after is not None, start is not None, stop is not None, reverse)
             parameters = (*prefix, *(after or ()), *(start or ()), *(stop or ()), size)
             rows = self._link.all(self._statements.scan(relation, shape), parameters)
-            yield from map(make, rows)
+            yield from map(relation.make, rows)
             if len(rows) < size:
                 return
             last = rows[-1]
@@ -93,6 +92,6 @@ def _next_page(relation: Relation[Any], rows: list[Any]) -> int:
     """How many rows to fetch next so that a page stays near `PAGE_BYTES`."""
     if relation.payload is None:
         return PAGE_ROWS_MAX
-    place = relation.row._fields.index(relation.payload)
+    place = relation.columns.index(relation.payload)
     average = sum([len(row[place] or b"") for row in rows]) // len(rows) + 1
     return max(1, min(PAGE_ROWS_MAX, len(rows) * 8, PAGE_BYTES // average))

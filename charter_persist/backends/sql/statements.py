@@ -128,7 +128,7 @@ class Statements:
 def _table(relation: Relation[Any]) -> tuple[sa.Table, list[sa.Column[Any]]]:
     """The mapped table of a relation and its columns in the order of the row."""
     table = Base.metadata.tables[relation.name]
-    return table, [table.c[name] for name in relation.row._fields]
+    return table, [table.c[name] for name in relation.columns]
 
 
 def _raw(column: sa.ColumnElement[Any]) -> sa.types.TypeEngine[Any]:
