@@ -40,6 +40,7 @@ from charter_persist.testing.places import (
 )
 from charter_persist.testing.races import RaceConformance
 from charter_persist.testing.refs import RefStoreConformance
+from charter_persist.testing.relations import RelationConformance
 from charter_persist.testing.runs import RunConformance, TimeLimitConformance
 from charter_persist.testing.session_ends import SessionEndConformance
 from charter_persist.testing.sessions import SessionStoreConformance
@@ -79,6 +80,7 @@ __all__ = [
     "RaceConformance",
     "RandomCapabilities",
     "RefStoreConformance",
+    "RelationConformance",
     "Requirement",
     "RunConformance",
     "SessionEndConformance",

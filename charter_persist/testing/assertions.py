@@ -28,6 +28,7 @@ EXPLAINED: Final = (
     "objects",
     "races",
     "refs",
+    "relations",
     "runs",
     "session_ends",
     "sessions",

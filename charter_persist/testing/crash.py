@@ -9,11 +9,14 @@ import multiprocessing
 import os
 import signal
 from functools import cache
-from multiprocessing.context import ForkServerContext
+from typing import TYPE_CHECKING
 
 from charter_persist.store import connect
 from charter_persist.testing.operations import Operation, perform
 from charter_persist.testing.sources import CountingSources
+
+if TYPE_CHECKING:
+    from multiprocessing.context import ForkServerContext  # not there on every platform
 
 
 def crash_inside_a_unit(url: str, operations: list[Operation], count: int) -> None:

@@ -12,6 +12,7 @@ from charter_persist.testing.object_lists import ObjectBulkConformance, ObjectLo
 from charter_persist.testing.objects import ObjectStoreConformance
 from charter_persist.testing.races import RaceConformance
 from charter_persist.testing.refs import RefStoreConformance
+from charter_persist.testing.relations import RelationConformance
 from charter_persist.testing.runs import RunConformance, TimeLimitConformance
 from charter_persist.testing.session_ends import SessionEndConformance
 from charter_persist.testing.sessions import SessionStoreConformance
@@ -19,6 +20,7 @@ from charter_persist.testing.units import UnitConformance
 
 
 class LedgerConformance(
+    RelationConformance,
     ObjectStoreConformance,
     ObjectLookupConformance,
     ObjectBulkConformance,

@@ -17,7 +17,7 @@ import psycopg
 import sqlalchemy as sa
 from psycopg.pq.abc import PGresult
 
-from charter_persist.backends.contract import Changes, Head, Key, Relation, Row
+from charter_persist.backends.contract import Changes, Head, Relation
 from charter_persist.backends.sql.backend import Facts, SqlBackend, SqlSnapshot, SqlTransaction
 from charter_persist.backends.sql.engine import Target, postgres_engine
 from charter_persist.backends.sql.faults import commit_fault, connect_fault, postgres_fault
@@ -96,12 +96,9 @@ _FAULTS: Final = _Faults()
 class PostgresReader(SqlReader):
     """Reads over psycopg; many keys are one statement."""
 
-    def get_many(self, relation: Relation[Row], keys: Sequence[Key]) -> list[Row]:
-        """The rows that exist among keys of one column, in one round trip."""
-        if not keys:
-            return []
-        rows = self._link.all(self._statements.get_any(relation), ([key[0] for key in keys],))
-        return [relation.make(row) for row in rows]
+    def _rows_of(self, relation: Relation[Any], keys: list[Any]) -> list[Any]:
+        """Rows by keys of one column, in one round trip for any number of keys."""
+        return self._link.all(self._statements.get_any(relation), (keys,)) if keys else []
 
 
 class PostgresSnapshot(PostgresReader, SqlSnapshot):
