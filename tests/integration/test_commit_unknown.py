@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from charter_persist import Store, UnitOfWork, connect, upgrade
-from charter_persist.errors import CommitUnknownError, ConnectionLostError
+from charter_persist.errors import CommitUnknownError, ConnectionLostError, IntegrityError
 from charter_persist.integrity.verify import Level, verify
 from tests.tcp_proxy import Proxy
 
@@ -106,3 +106,18 @@ def test_a_failed_commit_of_sqlite_is_unknown_and_the_store_goes_on(tmp_path: Pa
         with store.begin() as uow:
             uow.objects.put("doc", {"n": 3})
         assert verify(store, store_id=store.store_id).size == 2
+
+
+def test_a_row_that_the_server_refuses_is_not_quoted_in_the_error(postgres_database: str) -> None:
+    upgrade(postgres_database)
+    engine = sa.create_engine(postgres_database)
+    with engine.begin() as connection:
+        connection.execute(sa.text("ALTER TABLE charter.metadata_log ADD CONSTRAINT never CHECK (version > 9)"))
+    engine.dispose()
+    with (
+        connect(postgres_database) as store,
+        pytest.raises(IntegrityError, match="never") as caught,
+        store.begin() as uow,
+    ):
+        uow.metadata.set("key-canary", "value-canary")
+    assert "canary" not in caught.value.message

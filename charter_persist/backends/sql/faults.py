@@ -96,11 +96,16 @@ def postgres_fault(error: Exception) -> CharterError:
     if state.startswith(_CONNECTION_CLASSES):
         return ConnectionLostError()
     if state == "P0001" and not str(driver).startswith("append-only"):
-        return BackendError(f"a trigger refused it: {driver}")
+        return BackendError(f"a trigger refused it: {_primary(driver)}")
     if state.startswith("23"):
-        return IntegrityError(f"Postgres refused it: {driver}")
+        return IntegrityError(f"Postgres refused it: {_primary(driver)}")
     make = _POSTGRES.get(state)
-    return make() if make else BackendError(f"Postgres failed ({state}): {driver}")
+    return make() if make else BackendError(f"Postgres failed ({state}): {_primary(driver)}")
+
+
+def _primary(error: BaseException) -> str:
+    """What the server said in its first line; its details would quote the values of the row."""
+    return str(error.diag.message_primary if isinstance(error, psycopg.Error) else error)
 
 
 def connect_fault(error: Exception) -> CharterError:
