@@ -38,7 +38,7 @@ from charter_persist.backends.contract import (
 from charter_persist.errors import CharterError
 from charter_persist.journal.checkpoint import Checkpoint
 from charter_persist.journal.entry import commitment, leaf
-from charter_persist.journal.tree import Tree
+from charter_persist.journal.tree import TILE_WIDTH, Tree
 from charter_persist.model.canonical import load_canonical
 from charter_persist.model.digest import digest, hash_version
 from charter_persist.model.session import Session
@@ -182,7 +182,7 @@ class _Pass:
             self._check_order(entry, done)
             self._check_value(entry)
             self._tree.append(self._checked_leaf(entry))
-            if done % 256 == 0:
+            if done % TILE_WIDTH == 0:
                 self._check_tiles()
             self._remember_root()
             if done % PROGRESS_EVERY == 0:
