@@ -41,6 +41,7 @@ from charter_persist.journal.entry import commitment, leaf
 from charter_persist.journal.tree import TILE_WIDTH, Tree
 from charter_persist.model.canonical import load_canonical
 from charter_persist.model.digest import digest, hash_version
+from charter_persist.model.finding import Finding
 from charter_persist.model.session import Session
 from charter_persist.repositories.audit import audit_row
 from charter_persist.repositories.metadata import COMPACTION_KEY, metadata_bytes
@@ -65,21 +66,6 @@ class Level(StrEnum):
     NONE = "none"
     CHAIN = "chain"
     CHECKPOINT = "checkpoint"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that is wrong.
-
-    Attributes:
-        code: stable name of the kind of damage.
-        subject: table and key.
-        message: one sentence.
-    """
-
-    code: str
-    subject: str
-    message: str
 
 
 @dataclass(frozen=True, slots=True)

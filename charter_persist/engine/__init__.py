@@ -1,0 +1,1 @@
+"""The governance engine: `Charter`, its verbs and its queries, over any store."""
