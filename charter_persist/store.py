@@ -45,6 +45,7 @@ from charter_persist.journal.ledger import Ledger
 from charter_persist.model.limits import DEFAULT_OPTIONS, Options
 from charter_persist.model.text import check_text
 from charter_persist.repositories.base import Sources
+from charter_persist.repositories.past import PastSnapshot
 from charter_persist.unit_of_work import Commit, OpenUnit, Outcome, ReadView, UnitOfWork
 
 T = TypeVar("T")
@@ -162,16 +163,24 @@ class Store:
         """Open a view: one snapshot, taken now, for all that is read in it. It never waits for a writer.
 
         Args:
-            as_of: a past revision; not offered by this release.
+            as_of: a revision, 0 for the empty store: everything is then as it was right after it, refs, sessions,
+                pages, roots and proofs included. Metadata that was compacted since then raises `CompactedError`
+                where it is read.
 
         Raises:
-            NotSupportedError: ``as_of`` is given.
+            NotFoundError: there is no such revision yet.
+            InvalidInputError: ``as_of`` is not an integer of 0 or more.
             StoreClosedError: the store is closed.
+
+        Spec: GOV-15
         """
         self._check_open()
-        if as_of is not None:
-            raise NotSupportedError("reading as of a past revision is not part of this release")
-        return ReadView(self._backend.snapshot(), self._sources.options)
+        snapshot = self._backend.snapshot()
+        try:
+            return ReadView(snapshot if as_of is None else PastSnapshot(snapshot, as_of), self._sources.options)
+        except BaseException:
+            snapshot.close()
+            raise
 
     def run(self, fn: Callable[[UnitOfWork], T], *, operation_id: str | None = None) -> Outcome[T]:
         """Run a function as one unit of work; units that queue share a commit.

@@ -106,7 +106,7 @@ class ReadView:
 
     @property
     def revision(self) -> int:
-        """Of the newest unit of work in this snapshot; 0 in an empty store."""
+        """Of the newest unit of work in this snapshot, the past one of a view as of it; 0 in an empty store."""
         last = self.journal.last()
         return last.revision if last else 0
 

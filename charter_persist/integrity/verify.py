@@ -40,13 +40,13 @@ from charter_persist.journal.checkpoint import Checkpoint
 from charter_persist.journal.entry import commitment, leaf
 from charter_persist.journal.tree import TILE_WIDTH, Tree
 from charter_persist.model.canonical import load_canonical
-from charter_persist.model.digest import digest, hash_version
+from charter_persist.model.digest import hash_version
 from charter_persist.model.finding import Finding
 from charter_persist.model.session import Session
 from charter_persist.repositories.audit import audit_row
 from charter_persist.repositories.metadata import COMPACTION_KEY, metadata_bytes
 from charter_persist.repositories.refs import ref_bytes
-from charter_persist.repositories.sessions import projection, sealed_content
+from charter_persist.repositories.sessions import projection_of
 from charter_persist.unit_of_work import Units
 
 FINDINGS_MAX = 1_000
@@ -302,10 +302,8 @@ class _Pass:
         logged = self._reader.get(SESSION_LOG, (position,))
         if logged is None:
             return
-        session = Session.from_json(load_canonical(logged.data))
-        sealed = bytes.fromhex(digest("session", sealed_content(session))) if session.sealed else None
-        expected = projection(session, position, sealed)
-        name = session.session_id
+        expected = projection_of(logged)
+        name = logged.session_id
         for relation in (SESSION, SESSION_CANDIDATE, SESSION_STANCE):
             rows: Iterator[Any]
             if relation is SESSION:

@@ -99,9 +99,10 @@ class ObjectReader:
         if type(prefix) is not str or _PREFIX.fullmatch(prefix) is None:
             raise InvalidInputError(f"a digest prefix is 1 to 64 lower-case hexadecimal characters, got {prefix!r}")
         start = bytes.fromhex(prefix.ljust(64, "0"))
-        last = bytes.fromhex(prefix.ljust(64, "f"))
-        rows = self._context.reader.scan(OBJECT, ("digest",), start=(start,), limit=CANDIDATES_MAX + 1)
-        found = [row for row in rows if row.digest <= last]
+        # Just behind the last digest that begins so, even where that is the last of all.
+        stop = bytes.fromhex(prefix.ljust(64, "f")) + b"\0"
+        rows = self._context.reader.scan(OBJECT, ("digest",), start=(start,), stop=(stop,), limit=CANDIDATES_MAX + 1)
+        found = list(rows)
         if not found:
             raise NotFoundError(f"no object has a digest that begins with {prefix}", prefix=prefix)
         if len(found) > 1:

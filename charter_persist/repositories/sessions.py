@@ -33,7 +33,7 @@ from charter_persist.errors import (
     SealedError,
 )
 from charter_persist.model.canonical import canonical_bytes, load_canonical
-from charter_persist.model.digest import Digest
+from charter_persist.model.digest import Digest, digest
 from charter_persist.model.records import Page
 from charter_persist.model.session import FINAL_STATES, Candidate, Session, SessionState, Stance, StanceKind
 from charter_persist.model.text import check_position, check_text
@@ -349,6 +349,13 @@ def projection(session: Session, position: int, sealed: bytes | None) -> dict[tu
         key3 = (name, stance.actor_id, stance.candidate_id)
         rows[SESSION_STANCE, key3] = StanceRow(*key3, str(stance.type), canonical_bytes(stance.to_json()))
     return rows
+
+
+def projection_of(row: SessionLogRow) -> dict[tuple[Relation[Any], Key], Any]:
+    """As `projection`, from a row of the log alone; the digest of a sealed session is computed from its content."""
+    session = _session(row)
+    sealed = bytes.fromhex(digest("session", sealed_content(session))) if session.sealed else None
+    return projection(session, row.position, sealed)
 
 
 def sealed_content(session: Session) -> dict[str, Any]:

@@ -15,10 +15,11 @@ from charter_persist.cli.invocation import Invocation, common_options, pass_invo
 from charter_persist.cli.output import Block, Pairs, Table, answer
 from charter_persist.cli.progress import progress
 from charter_persist.errors import AlreadyExistsError, ProofError
-from charter_persist.integrity.verify import Finding, VerifyReport
+from charter_persist.integrity.verify import VerifyReport
 from charter_persist.integrity.verify import verify as verify_store
 from charter_persist.journal.checkpoint import NOTE_BYTES_MAX, Checkpoint, parse_note, sign, verify_signature
 from charter_persist.journal.keys import PublicKey, load_public_key, load_signer, verifier_key
+from charter_persist.model.finding import Finding
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
