@@ -1,4 +1,4 @@
-"""Print the table: `python -m benchmarks [--quick] [--postgres URL] [--only pure|sqlite|proofs|postgres]`."""
+"""Print the table: `python -m benchmarks [--quick] [--postgres URL] [--only pure|sqlite|proofs|fsck|index|bundle|postgres]`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from benchmarks import on_postgres, on_sqlite, pure
+from benchmarks import bundle, fsck, index, on_postgres, on_sqlite, pure
 from benchmarks.measure import Row
 
 HEAD = ("what", "charter_persist", "peer", "ratio", "wanted")
@@ -37,6 +37,9 @@ def rows(only: str | None, url: str | None, folder: Path, *, quick: bool) -> Ite
         "pure": lambda: pure.run(quick=quick),
         "sqlite": lambda: on_sqlite.run(folder, quick=quick),
         "proofs": lambda: on_sqlite.proofs(folder, quick=quick),
+        "fsck": lambda: fsck.run(folder, quick=quick),
+        "index": lambda: index.run(folder, quick=quick),
+        "bundle": lambda: bundle.run(folder, quick=quick),
     }
     for name, part in parts.items():
         if only in (None, name):
@@ -50,7 +53,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks")
     parser.add_argument("--quick", action="store_true", help="a few items only: shows that it works, measures nothing")
-    parser.add_argument("--only", choices=["pure", "sqlite", "proofs", "postgres"])
+    parser.add_argument("--only", choices=["pure", "sqlite", "proofs", "fsck", "index", "bundle", "postgres"])
     parser.add_argument("--postgres", metavar="URL", help="a server to make a database on")
     arguments = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="charter-benchmark-", dir="."))

@@ -1,5 +1,7 @@
-"""The system of record for decisions: see `connect`, `upgrade` and `Store`."""
+"""The system of record for decisions: see `connect`, `upgrade`, `Store` and `Charter`."""
 
+from charter_persist.engine.acceptance import Acceptance
+from charter_persist.engine.charter import Charter
 from charter_persist.errors import CharterError
 from charter_persist.model.canonical import canonical_bytes, parse_json
 from charter_persist.model.digest import Digest, Envelope, digest
@@ -8,6 +10,8 @@ from charter_persist.store import Store, connect, upgrade
 from charter_persist.unit_of_work import Outcome, ReadView, Receipt, UnitOfWork
 
 __all__ = [
+    "Acceptance",
+    "Charter",
     "CharterError",
     "Digest",
     "Envelope",

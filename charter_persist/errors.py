@@ -180,6 +180,20 @@ class ProofError(IntegrityError):
     code = "proof"
 
 
+class BundleError(IntegrityError):
+    """What the bundle holds contradicts itself, or leads to what is not there; nothing of it was imported.
+
+    Attributes:
+        findings: everything that is wrong with it.
+    """
+
+    code = "bundle"
+    findings: Sequence[Any]
+
+    def __init__(self, message: str | None = None, *, findings: Sequence[Any] = ()) -> None:
+        super().__init__(message, findings=tuple(findings))
+
+
 class InvalidInputError(CharterError, ValueError):
     """The input is outside the documented domain."""
 

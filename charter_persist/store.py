@@ -27,6 +27,8 @@ from charter_persist.backends.memory import MemoryBackend
 from charter_persist.backends.sql import migrate as migrations
 from charter_persist.backends.sql.engine import parse_target
 from charter_persist.backends.sql.postgres import PostgresBackend
+from charter_persist.backends.sql.restore_postgres import PostgresTarget
+from charter_persist.backends.sql.restore_sqlite import SqliteTarget
 from charter_persist.backends.sql.sqlite import SqliteBackend
 from charter_persist.batch import Batches, Job, find_operation
 from charter_persist.errors import (
@@ -46,6 +48,7 @@ from charter_persist.model.limits import DEFAULT_OPTIONS, Options
 from charter_persist.model.text import check_text
 from charter_persist.repositories.base import Sources
 from charter_persist.repositories.past import PastSnapshot
+from charter_persist.transfer.restore import RestoreTarget
 from charter_persist.unit_of_work import Commit, OpenUnit, Outcome, ReadView, UnitOfWork
 
 T = TypeVar("T")
@@ -114,7 +117,7 @@ class Store:
         """The limits in force."""
         return self._sources.options
 
-    def begin(self, *, connection: Any = None) -> AbstractContextManager[UnitOfWork]:
+    def begin(self, *, connection: Any = None, timeout_s: float | None = None) -> AbstractContextManager[UnitOfWork]:
         """Open a unit of work: it takes the writer lock on entry and commits when its block ends well.
 
         What it changed is durable and visible, all together, when the block has ended; when the block raises,
@@ -123,20 +126,20 @@ class Store:
         Args:
             connection: a SQLAlchemy ``Connection`` to the same database, whose transaction the unit joins: your
                 rows and ours commit together when you commit. ``flush`` gives the receipt, provisional until then.
+            timeout_s: how long the block may take, ``unit_timeout_s`` by default; seconds, above 0.
 
         Returns:
             A context manager that gives the `UnitOfWork`.
 
         Raises:
             StoreBusyError: the writer lock was not free within ``unit_timeout_s``.
-            TimedOutError: the block took longer than ``unit_timeout_s``; nothing was written.
+            TimedOutError: the block took longer than its time; nothing was written.
             CommitUnknownError: the answer to the commit was lost.
             InvalidInputError: this thread has a unit of work open, or the connection leads elsewhere.
             StoreClosedError: the store is closed.
         """
         self._check_open()
-
-        return OpenUnit(lambda: self._open_commit(connection), self._timeout_s)
+        return OpenUnit(lambda: self._open_commit(connection), timeout_s or self._timeout_s)
 
     def _open_commit(self, connection: Any = None) -> Commit:
         self._refuse_nesting()
@@ -356,6 +359,25 @@ def upgrade(url: str) -> None:
         return  # such a store is at head from its beginning
     parse_target(url)
     migrations.upgrade(url)
+
+
+def restore_target(url: str, *, replace: bool = False) -> RestoreTarget:
+    """The place of a URL, for `transfer.restore.restore`; nothing is opened yet.
+
+    Args:
+        url: ``sqlite:///file.db`` or ``postgresql+psycopg://…``, as for `connect`.
+        replace: what is there may be replaced; it is kept beside, under another name.
+
+    Raises:
+        InvalidInputError: the URL is not valid.
+        NotSupportedError: nothing can be restored there.
+    """
+    if _scheme(url) in ("memory", "file", "s3", "etcd") or _is_private(url):
+        raise NotSupportedError("a backup is restored to a SQLite file or a Postgres schema; give the URL of one")
+    target = parse_target(url)
+    if target.schema is not None:
+        return PostgresTarget(target, replace=replace)
+    return SqliteTarget(Path(target.url.database or ""), replace=replace)
 
 
 def _scheme(url: str) -> str:

@@ -15,10 +15,12 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Generic, Protocol, TypeVar, overload
 
-from charter_persist.backends.contract import OperationRow, Reader, Snapshot, Transaction
+from charter_persist.backends.contract import HeadRow, OperationRow, Reader, Snapshot, Transaction
 from charter_persist.errors import StoreClosedError
+from charter_persist.journal.entry import commitment
 from charter_persist.journal.ledger import JournalReader, JournalWriter, Ledger
 from charter_persist.journal.tree import Tree, root_of_edge
+from charter_persist.model.canonical import canonical_bytes
 from charter_persist.model.limits import Options
 from charter_persist.repositories.audit import AuditReader, AuditRepository
 from charter_persist.repositories.base import ReadContext, Sources, WriteContext
@@ -110,6 +112,10 @@ class ReadView:
         last = self.journal.last()
         return last.revision if last else 0
 
+    def head(self) -> HeadRow | None:
+        """What the backend keeps of the journal's end beside the journal; None where it keeps nothing."""
+        return self._snapshot.head()
+
     def close(self) -> None:
         """End the view; what it handed out stays valid, its repositories do not."""
         self._snapshot.close()
@@ -135,6 +141,21 @@ class UnitOfWork:
     def __init__(self, context: WriteContext) -> None:
         self._context = context
         self._receipt: Receipt | None = None
+        self.reader: Reader = context.reader
+
+    @property
+    def now(self) -> int:
+        """The time of the unit in microseconds since 1970 UTC; the clock is asked once."""
+        return self._context.now
+
+    @property
+    def options(self) -> Options:
+        """The limits in force."""
+        return self._context.options
+
+    def new_id(self) -> str:
+        """A new identifier."""
+        return self._context.sources.new_id()
 
     @property
     def receipt(self) -> Receipt | None:
@@ -168,15 +189,28 @@ class UnitOfWork:
         return Receipt(journal.revision, journal.first_position, journal.position, journal.edge())
 
 
-class Units(Protocol):
-    """What everything above a unit of work needs of a store."""
-
-    def begin(self) -> AbstractContextManager[UnitOfWork]:
-        """Open a unit of work."""
-        ...
+class Views(Protocol):
+    """What everything that only reads a store needs of it."""
 
     def read(self) -> ReadView:
         """Open a view."""
+        ...
+
+
+class Units(Views, Protocol):
+    """What everything above a unit of work needs of a store."""
+
+    @property
+    def options(self) -> Options:
+        """The limits in force."""
+        ...
+
+    def begin(self, *, timeout_s: float | None = None) -> AbstractContextManager[UnitOfWork]:
+        """Open a unit of work."""
+        ...
+
+    def read(self, *, as_of: int | None = None) -> ReadView:
+        """Open a view, of the present or as of a past revision."""
         ...
 
     def run(self, fn: Callable[[UnitOfWork], T], *, operation_id: str | None = None) -> Outcome[T]:
@@ -293,11 +327,18 @@ class OpenUnit:
 
 def operation_row(operation_id: str, value: bytes, receipt: Receipt | None, recorded_at: int) -> OperationRow:
     """What is kept of a named unit of work."""
-    if receipt is None:
-        return OperationRow(operation_id, value, None, None, None, None, recorded_at)
-    return OperationRow(
-        operation_id, value, receipt.revision, receipt.first_position, receipt.size, receipt.root, recorded_at
-    )
+    row = OperationRow(operation_id, value, None, None, None, None, recorded_at, b"")
+    if receipt is not None:
+        row = row._replace(
+            revision=receipt.revision, first_position=receipt.first_position, size=receipt.size, root=receipt.root
+        )
+    return row._replace(digest=operation_digest(row))
+
+
+def operation_digest(row: OperationRow) -> bytes:
+    """What shows that a row of operations was not altered: no journal entry commits to it."""
+    receipt = [row.revision, row.first_position, row.size, None if row.root is None else row.root.hex()]
+    return commitment(b"", canonical_bytes([row.operation_id, row.value.hex(), *receipt, row.recorded_at]))
 
 
 def operation_receipt(row: OperationRow) -> Receipt | None:

@@ -22,8 +22,10 @@ def main(url: str) -> None:
     print("recorded already" if done.recorded.repeated else "recorded", "in", shown_url(url))
     for state, areas in summary.states.items():
         print(f"{areas.total():5} {state:12}", ", ".join(f"{count} {area}" for area, count in areas.items()))
+    for (rule, requirement), count in summary.not_applied.items():
+        print(f"{count:5} replacements supersede nothing: {rule} ({requirement})")
     print("longest chain:", " -> ".join(summary.chain))
-    for event in summary.last_events:
+    for event in summary.last_changes:
         print(event.occurred_at.date(), event.subject[1], event.details["from"], "->", event.details["to"])
     print(f"{summary.events} events, {report.objects} objects, {report.size} entries, revision {report.revision}")
     print(f"verified to the level {report.level}, {len(report.findings)} findings, root {report.root.hex()}")

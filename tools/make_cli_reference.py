@@ -66,15 +66,48 @@ checked` (it is signed and no `--public-key` was given) or `absent`. The key may
 one line) or the verifier key itself; a key in PEM has no name, so it is taken for that of the store.
 `openssl genpkey -algorithm ed25519 -out charter.pem` makes a private key.
 
+## Names
+
+An area is given by its id or its label, a session by its id, and a resolution by its digest or the beginning of it,
+which is enough as long as no other object begins so. `--as-of REVISION` answers as it was right after that revision;
+`charter status` and `charter log` tell the revisions.
+
+A refusal ends with the code of the error and, where there is one, the rule behind it: `[rule, GOV-5]`.
+
+## Drawings
+
+`charter graph` puts the newest on top. A line leads down from each resolution to those that it superseded; the longest
+chain goes straight down, others branch off. What supersedes nothing and is not superseded is listed below. The SVG has a
+legend, follows the light or dark theme of the reader, and tells the whole of a shortened title to whoever points at it.
+Text, DOT and SVG are the same bytes for the same resolutions. A circle, which only a damaged store has, is drawn by DOT
+alone.
+
 ## The demonstration
 
-`charter demo` records 736 Python Enhancement Proposals. Each commit of their repository is one unit of work, each of
-the 1,827 changes of status one audit event, each type of proposal an area. A proposal is accepted by its first change
-to Accepted, Active, Approved, Complete, Final, Finished or Provisional (and to Acepted, as one change has it): then its
-session is sealed and a resolution is put, which supersedes the resolutions of what it replaces. What it replaces that
-was never accepted, or only later, is named under `references`. Who accepts is the delegate, else the BDFL until
-PEP 8016 was accepted and the Steering Council from then on; each area has a ref to the authority and one to its newest
-resolution. The record is as of 2026-08-22.
+`charter demo` records 736 Python Enhancement Proposals and decides those that were accepted once more, through the same
+verbs that a program uses. Each type of proposal is an area with an authority and a scope. Each commit of the repository
+of the proposals is one unit of work with an audit event `STATUS_CHANGED` for each of its changes of status, 1,827 in
+all. A proposal is accepted by its first change to Accepted, Active, Approved, Complete, Final, Finished or Provisional
+(and to Acepted, as one change has it): at that time a session is held, each verb in a unit of its own.
+
+Who accepts is the authority in force: the BDFL until PEP 8016 was accepted, and from then on the Steering Council, whose
+authority superseded his in every area. Only actors of the authority take stances, so where the decision was delegated
+the authority accepts on the advice of the delegates: they are named in the rationale of the candidate, in
+`content.decided_by` of the resolution, and as the actor of the change of status.
+
+What a proposal replaces it supersedes where the rules allow it. Every other edge of the record is a reference in the
+content of the resolution, one in its context where there is a resolution to refer to, and one audit event
+`SUPERSESSION_NOT_APPLIED` with the first of these rules that fits:
+
+| rule | requirement | meaning |
+|---|---|---|
+| `SUCCESSOR_NEVER_ACCEPTED` | GOV-6 | what replaces was never accepted, so it replaces nothing |
+| `TARGET_NEVER_ACCEPTED` | IDX-5 | what is replaced never was a resolution |
+| `TARGET_ACCEPTED_LATER` | IDX-5 | it was none yet, so the edge would point forward in time |
+| `TARGET_OF_ANOTHER_AREA` | IDX-6 | supersession does not leave an area |
+| `TARGET_ALREADY_SUPERSEDED` | GOV-2 | only what is ACTIVE can be superseded |
+
+Edges are those of `replaces`. The record is as of 2026-08-22.
 
 A run that was interrupted goes on where it stopped when it is repeated.
 """

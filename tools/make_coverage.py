@@ -12,7 +12,9 @@ PAGE = ROOT / "docs" / "reference" / "coverage.md"
 SOURCES = ("tests", "charter_persist/testing")
 DONE = (
     *("STO-1", "STO-2", "STO-3.1", "STO-3.2", "STO-3.3", "STO-3.4", "STO-3.5", "STO-5", "STO-5.3"),
-    *("HASH-1", "HASH-2", "HASH-3", "HASH-4", "HASH-5"),
+    *("HASH-1", "HASH-2", "HASH-3", "HASH-4", "HASH-5", "HASH-6"),
+    *(f"IDX-{number}" for number in (2, *range(4, 14))),
+    *(f"GOV-{number}" for number in range(1, 16)),
 )
 HEAD = """# Requirements and the tests that show them
 

@@ -1,8 +1,9 @@
 """Makes the golden digests of a release: ``python tools/make_golden_vectors.py tests/golden/0.1.0/digests.json``.
 
 The route is independent of the package: JSON text through the standard library, canonical bytes by ``rfc8785``, the
-header and SHA-256 by hand. The expected texts of the numbers are those of RFC 8785, appendix B. A file that exists is
-never overwritten: the vectors of a release are frozen, a new release gets a new folder.
+header and hash function by hand; ``--version v2`` behind the path makes those of the second hash version. The expected
+texts of the numbers are those of RFC 8785, appendix B. A file that exists is never overwritten: the vectors of a release
+are frozen, a new release gets a new folder.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import json
 import struct
 import sys
 from collections.abc import Iterator
-from hashlib import sha256
+from hashlib import sha3_256, sha256
 from pathlib import Path
 from typing import Any
 
@@ -208,14 +209,15 @@ def domain_cases() -> Iterator[Case]:
             yield f"domain {object_type} {index}", object_type, json.dumps(content)
 
 
-def build_vectors() -> list[Vector]:
-    """Compute every vector, in a fixed order."""
+def build_vectors(version: str = "v1") -> list[Vector]:
+    """Compute every vector of a hash version, in a fixed order."""
+    hashed = {"v1": sha256, "v2": sha3_256}[version]
     vectors = []
     for make_cases in (structure_cases, number_cases, text_cases, domain_cases):
         for name, object_type, text in make_cases():
             canonical = rfc8785.dumps(json.loads(text))
-            header = f"charter:v1\ntype:{object_type}\nlen:{len(canonical)}\n"
-            digest = sha256(header.encode("ascii") + canonical).hexdigest()
+            header = f"charter:{version}\ntype:{object_type}\nlen:{len(canonical)}\n"
+            digest = hashed(header.encode("ascii") + canonical).hexdigest()
             vectors.append(
                 {"name": name, "type": object_type, "json": text, "canonical": canonical.decode(), "digest": digest}
             )
@@ -227,9 +229,9 @@ def render(vectors: list[Vector]) -> str:
     return "[\n" + ",\n".join(json.dumps(vector) for vector in vectors) + "\n]\n"
 
 
-def main(path: Path) -> None:
+def main(path: Path, version: str = "v1") -> None:
     """Write the vectors to a new file."""
-    vectors = build_vectors()
+    vectors = build_vectors(version)
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("x", encoding="ascii") as file:
         file.write(render(vectors))
@@ -237,4 +239,4 @@ def main(path: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), sys.argv[3] if sys.argv[2:3] == ["--version"] else "v1")

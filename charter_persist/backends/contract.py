@@ -233,6 +233,7 @@ class OperationRow(NamedTuple):
     size: int | None
     root: bytes | None
     recorded_at: int
+    digest: bytes
 
 
 OBJECT = Relation("object", ObjectRow, ("digest",), (("position",), ("digest",), ("type", "position")), payload="data")
@@ -296,6 +297,15 @@ RELATIONS: tuple[Relation[Any], ...] = (
 
 # `JOURNAL_TILE_ROOT` is a narrower look at one of these tables, and not a table.
 
+
+class HeadRow(NamedTuple):
+    """Where a journal ends, as a backend keeps it beside the journal itself."""
+
+    position: int
+    revision: int
+    root: bytes
+
+
 Changes = Mapping[Relation[Any], Mapping[Key, Any]]
 """A write set: by relation and key the row to write, or None to delete it."""
 
@@ -340,6 +350,13 @@ class Reader(Protocol):
 
 class Snapshot(Reader, Protocol):
     """A reader with an end."""
+
+    def head(self) -> HeadRow | None:
+        """What the backend keeps of the journal's end beside the journal; None where it keeps nothing.
+
+        fsck compares it with the entries of the same snapshot.
+        """
+        ...
 
     def close(self) -> None:
         """Give the snapshot back; a second call does nothing."""
@@ -391,10 +408,12 @@ class Diagnosis:
     Attributes:
         problems: one sentence each, with what to do; empty where all is well.
         facts: versions, settings and sizes, by name.
+        missing_guards: names of the guards that do not stand as they were made; each is among the problems too.
     """
 
     problems: tuple[str, ...]
     facts: Mapping[str, str | int | bool]
+    missing_guards: tuple[str, ...] = ()
 
 
 class LedgerBackend(Protocol):

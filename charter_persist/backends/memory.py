@@ -210,6 +210,9 @@ def _end(entries: list[tuple[Key, Key]], head: Key) -> int:
 class MemorySnapshot(_Reader):
     """The state after the last commit."""
 
+    def head(self) -> None:
+        """Nothing is kept beside the journal."""
+
     def close(self) -> None:
         """Give the snapshot back."""
         self._open = False

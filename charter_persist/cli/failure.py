@@ -8,6 +8,7 @@ Source: DESIGN 3 (command line), docs/reference/cli.md.
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from enum import IntEnum
 from typing import Any, Final
 
@@ -16,6 +17,7 @@ import click
 from charter_persist.cli.location import without_passwords
 from charter_persist.cli.output import printable
 from charter_persist.errors import BackendError, CharterError, SchemaError
+from charter_persist.model.finding import Finding
 
 
 class ExitCode(IntEnum):
@@ -31,13 +33,18 @@ class ExitCode(IntEnum):
 # Facts that say which thing or limit it is about; whatever may be a payload is not among them.
 _SHOWN_FACTS: Final = (
     "actual",
+    "area_id",
+    "candidate_id",
     "candidates",
     "digest",
     "event_id",
     "expected",
+    "findings",
     "index",
     "key",
+    "label",
     "limit",
+    "line",
     "maximum",
     "name",
     "oldest",
@@ -78,11 +85,14 @@ def _report(code: str, message: str, told: dict[str, Any], *, url: str, as_json:
         text = json.dumps({"error": {"code": code, "message": message, **told}})
         click.echo(without_passwords(text, url), err=True)
     else:
-        click.echo(f"charter: {printable(message)} [{code}]", err=True)
+        named = ", ".join([code, *([told["facts"]["rule"]] if "rule" in told["facts"] else [])])
+        click.echo(f"charter: {printable(message)} [{named}]", err=True)
 
 
 def _plain(value: Any) -> Any:
     """A fact as JSON."""
     if value is None or isinstance(value, bool | int | str):
         return value
+    if isinstance(value, Finding):
+        return asdict(value)
     return [_plain(item) for item in value] if isinstance(value, list | tuple) else str(value)

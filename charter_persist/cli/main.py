@@ -8,17 +8,29 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Final, NoReturn
 
 import click
 
+from charter_persist.cli.commands.areas import area, authority, scope
 from charter_persist.cli.commands.audit import audit
+from charter_persist.cli.commands.backup import backup, restore
 from charter_persist.cli.commands.checkpoints import checkpoint, verify
+from charter_persist.cli.commands.decisions import accept, evaluate, stance
+from charter_persist.cli.commands.export import export
+from charter_persist.cli.commands.fsck import fsck
+from charter_persist.cli.commands.graph import graph
 from charter_persist.cli.commands.health import doctor, status
+from charter_persist.cli.commands.import_ import import_
+from charter_persist.cli.commands.indexes import rebuild
 from charter_persist.cli.commands.journal import log
 from charter_persist.cli.commands.objects import get, put
 from charter_persist.cli.commands.refs import refs
+from charter_persist.cli.commands.rehash import rehash
+from charter_persist.cli.commands.resolutions import resolution
+from charter_persist.cli.commands.sessions import candidate, session
 from charter_persist.cli.commands.setup import init, upgrade
+from charter_persist.cli.commands.timeline import timeline
 from charter_persist.cli.demo.command import demo
 from charter_persist.cli.failure import ExitCode, exit_code, report_error, report_usage
 from charter_persist.cli.group import OrderedGroup
@@ -36,7 +48,16 @@ def charter() -> None:
     """
 
 
-for _command in (init, upgrade, status, put, get, log, refs, audit, checkpoint, verify, doctor, demo):
+_COMMANDS: Final = (
+    *(init, upgrade, status),
+    *(area, authority, scope, session, candidate, stance, evaluate, accept, resolution),
+    *(audit, timeline, graph),
+    *(put, get, log, refs),
+    *(checkpoint, verify, fsck, doctor, rebuild),
+    *(backup, restore, export, import_, rehash),
+    demo,
+)
+for _command in _COMMANDS:
     charter.add_command(_command)
 
 

@@ -124,6 +124,10 @@ class Lookups(Protocol):
         """The resolutions that a session accepted (IDX-7), sorted."""
         ...
 
+    def import_ids(self) -> Sequence[str]:
+        """The id of every import that is in force, sorted."""
+        ...
+
     def imported(self, import_id: str) -> Sequence[Digest]:
         """The resolutions that an import brought and that were not reviewed yet, sorted."""
         ...

@@ -112,8 +112,10 @@ class Tree:
             leaf_hash: hash of the leaf, 32 bytes.
         """
         self._size += 1
-        node = leaf_hash
-        level = 0
+        self._add(leaf_hash, 0)
+
+    def _add(self, node: bytes, level: int) -> None:
+        """Add a node to the last tile of a level, and the root of each tile that this finishes to the level above."""
         while True:
             if level == len(self._levels):
                 self._levels.append(_empty_rows())
@@ -127,9 +129,30 @@ class Tree:
             level += 1
 
     def extend(self, leaf_hashes: Iterable[bytes]) -> None:
-        """Add leaves at the right, in order."""
-        for leaf_hash in leaf_hashes:
-            self.append(leaf_hash)
+        """Add leaves at the right, in order; those that make up a whole tile cost no more than the hashes of its nodes."""
+        leaves = list(leaf_hashes)
+        start = 0
+        while start < len(leaves):
+            space = TILE_WIDTH - self._size % TILE_WIDTH
+            part = leaves[start : start + space]
+            start += space
+            if len(part) == TILE_WIDTH:
+                self._append_tile(part)
+            else:
+                for leaf_hash in part:
+                    self.append(leaf_hash)
+
+    def _append_tile(self, leaves: list[bytes]) -> None:
+        """Add the leaves of one tile to a tree whose last tile is whole."""
+        rows = [leaves]
+        while len(rows) <= TILE_HEIGHT:
+            row = rows[-1]
+            rows.append([node_hash(row[n], row[n + 1]) for n in range(0, len(row), 2)])
+        self._size += TILE_WIDTH
+        self._finished.append(Tile(0, (self._size >> TILE_HEIGHT) - 1, b"".join(map(b"".join, rows))))
+        if not self._levels:
+            self._levels.append(_empty_rows())
+        self._add(rows[-1][0], 1)
 
     def take_tiles(self) -> list[Tile]:
         """Hand over the tiles finished since the last call; they must be stored together with their leaves."""

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 from charter_persist.errors import InvalidInputError
 from charter_persist.model.resolution import ResolutionType, resolution_type
-from charter_persist.model.session import Session, StanceKind
+from charter_persist.model.session import Session, SessionState, StanceKind
 from charter_persist.model.shape import content_with_text, exact_fields, names
 
 
@@ -114,10 +114,14 @@ class Constraints:
         data = exact_fields(content, cls.FIELDS, form="the constraints of a session")
         if data["approval_constraints"] != []:
             raise InvalidInputError("no approval constraint is known; the list must be empty")
+        rule = authority_rule(data["authority_rule"])
+        participants = names(data["participants"], field="participants")
+        if rule is AuthorityRule.SOLE_ACTOR and len(participants) != 1:
+            raise InvalidInputError("a session under the rule SOLE_ACTOR has exactly one participant")
         return cls(
             resolution_type=resolution_type(data["resolution_type"]),
-            authority_rule=authority_rule(data["authority_rule"]),
-            participants=names(data["participants"], field="participants"),
+            authority_rule=rule,
+            participants=participants,
             required_participants=names(data["required_participants"], field="required_participants"),
         )
 
@@ -176,7 +180,7 @@ def evaluate(session: Session, constraints: Constraints) -> Evaluation:
     """Say of each candidate whether it may be accepted, by rule, required participants and stances alone.
 
     Args:
-        session: with its stances.
+        session: with its stances; while it is not ACTIVE, nothing in it can be accepted.
         constraints: that it captured.
 
     Returns:
@@ -188,8 +192,17 @@ def evaluate(session: Session, constraints: Constraints) -> Evaluation:
     evaluated = {}
     for candidate_id in session.candidates:
         said = {actor: stance.type for (actor, of), stance in session.stances.items() if of == candidate_id}
-        evaluated[candidate_id] = _evaluate_candidate(constraints, present, said)
+        evaluated[candidate_id] = _in_state(session, _evaluate_candidate(constraints, present, said))
     return Evaluation(session.session_id, evaluated)
+
+
+def _in_state(session: Session, evaluated: CandidateEvaluation) -> CandidateEvaluation:
+    """A session that is not ACTIVE accepts nothing; one that may become so again may yet."""
+    if session.state is SessionState.ACTIVE:
+        return evaluated
+    waits = session.state in (SessionState.CREATED, SessionState.PAUSED) and evaluated.verdict is not Verdict.BLOCKED
+    verdict = Verdict.INCOMPLETE if waits else Verdict.BLOCKED
+    return CandidateEvaluation(verdict, (f"the session is {session.state}", *evaluated.reasons))
 
 
 def _evaluate_candidate(

@@ -1,4 +1,4 @@
-r"""Digests and envelopes: the identity of an object is the SHA-256 of its type, its length and its canonical JSON.
+r"""Digests and envelopes: the identity of an object is the hash of its type, its length and its canonical JSON.
 
 The pre-image of version ``v1`` is three header lines and the bytes::
 
@@ -7,7 +7,9 @@ The pre-image of version ``v1`` is three header lines and the bytes::
     len:<number of bytes>\n
     <canonical JSON>
 
-It cannot be taken for another pre-image of the package (RELIABILITY P35): those of the journal's tree begin with
+Version ``v2`` differs in its name and in the hash function, SHA3-256; objects get such digests by a rehash alone.
+
+A pre-image cannot be taken for another one of the package (RELIABILITY P35): those of the journal's tree begin with
 the byte 0x00 or 0x01, commitments begin with ``charter:commit:``, and no hash version is named ``commit``. Within the
 version it is prefix-free: a type has no line break, and the length says where the bytes end.
 
@@ -20,7 +22,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from hashlib import sha256
+from hashlib import sha3_256, sha256
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, NewType
 
@@ -148,7 +150,12 @@ def digest_bytes(object_type: str, canonical: bytes) -> bytes:
 
     Source: HASH-1.
     """
-    return sha256(b"%b%d\n%b" % (_header(object_type), len(canonical), canonical)).digest()
+    return sha256(b"%b%d\n%b" % (_header(HASH_VERSION, object_type), len(canonical), canonical)).digest()
+
+
+def _digest_bytes_v2(object_type: str, canonical: bytes) -> bytes:
+    """Compute the raw digest of version ``v2``, as `digest_bytes` does that of ``v1``."""
+    return sha3_256(b"%b%d\n%b" % (_header("v2", object_type), len(canonical), canonical)).digest()
 
 
 def hash_version(name: str) -> HashVersion:
@@ -220,13 +227,16 @@ def check_object_type(object_type: str) -> None:
 
 
 @lru_cache(maxsize=1024)
-def _header(object_type: str) -> bytes:
+def _header(version: str, object_type: str) -> bytes:
     """Give the header up to the length; a store holds few types, so each is checked and encoded once."""
     check_object_type(object_type)
-    return f"charter:{HASH_VERSION}\ntype:{object_type}\nlen:".encode()
+    return f"charter:{version}\ntype:{object_type}\nlen:".encode()
 
 
 HASH_VERSIONS: Final[Mapping[str, HashVersion]] = MappingProxyType(
-    {HASH_VERSION: HashVersion(HASH_VERSION, HASH_ALGORITHM, digest_bytes)}
+    {
+        HASH_VERSION: HashVersion(HASH_VERSION, HASH_ALGORITHM, digest_bytes),
+        "v2": HashVersion("v2", "sha3-256", _digest_bytes_v2),
+    }
 )
 """Every hash version that this release can compute, by name."""

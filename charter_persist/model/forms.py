@@ -70,11 +70,12 @@ def read_sealed_session(content: object) -> Session:
     try:
         session = Session.from_json({**data, "version": 0})
         faithful = {**session.to_json(), "candidates": data["candidates"]} == {**data, "version": 0}
+        strangers = set(session.accepted) - session.candidates.keys()
     except (KeyError, TypeError, ValueError) as exc:
         raise InvalidInputError(f"that is not the content of a session: {exc}") from exc
     if not session.sealed or not faithful or len(session.candidates) != len(data["candidates"]):
         raise InvalidInputError(f"session {session.session_id} is not one that has ended, or contradicts itself")
-    if not set(session.accepted) <= session.candidates.keys():
+    if strangers:
         raise InvalidInputError(f"session {session.session_id} accepted a candidate that it does not have")
     return session
 

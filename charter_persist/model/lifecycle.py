@@ -9,7 +9,7 @@ Source: GOV-2, NEIGHBOURS 2.5.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
 from charter_persist.errors import InvalidTransitionError
@@ -81,8 +81,15 @@ class Transition:
 
     def to_content(self) -> dict[str, Any]:
         """The content of the object."""
-        content = asdict(self)
-        return {**content, "from": str(content.pop("before")), "to": str(content.pop("after"))}
+        return {
+            "area_id": self.area_id,
+            "from": str(self.before),
+            "occurred_at": self.occurred_at,
+            "previous": self.previous,
+            "resolution_id": self.resolution_id,
+            "session_id": self.session_id,
+            "to": str(self.after),
+        }
 
     @classmethod
     def from_content(cls, content: object) -> Transition:

@@ -15,7 +15,15 @@ from typing import Any, ClassVar
 
 from charter_persist.errors import InvalidInputError
 from charter_persist.model.digest import Digest, parse_digest
-from charter_persist.model.shape import content_with_text, digests, exact_fields, moment, names, optional_digest
+from charter_persist.model.shape import (
+    content_with_text,
+    digests,
+    exact_fields,
+    json_object,
+    moment,
+    names,
+    optional_digest,
+)
 from charter_persist.model.text import check_text
 
 
@@ -211,7 +219,7 @@ class Proposal:
             InvalidInputError: it is not a proposal, or one that proposes nothing.
         """
         data = exact_fields(content, cls.FIELDS, form="a proposal")
-        changes = exact_fields(data["transitions"], frozenset(data["transitions"]), form="transitions")
+        changes = json_object(data["transitions"], field="transitions")
         proposal = cls(
             content=None if data["content"] is None else content_with_text(data["content"], field="content"),
             supersedes=digests(data["supersedes"], field="supersedes"),

@@ -8,7 +8,6 @@ Source: GOV-1, RELIABILITY 4.4.
 
 from __future__ import annotations
 
-
 from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from typing import Any
@@ -43,6 +42,17 @@ def json_object(value: object, *, field: str) -> dict[str, Any]:
     if type(value) is not dict:
         raise InvalidInputError(f"{field} must be a JSON object, got {type(value).__name__}")
     return value
+
+
+def given_object(value: Mapping[str, Any] | None, *, field: str) -> dict[str, Any]:
+    """Return the JSON object that a caller gave as a mapping of any kind; an empty one for None.
+
+    Raises:
+        InvalidInputError: it is something else.
+    """
+    if value is not None and not isinstance(value, Mapping):
+        raise InvalidInputError(f"{field} must be a JSON object, got {type(value).__name__}")
+    return dict(value or {})
 
 
 def content_with_text(value: object, *, field: str) -> dict[str, Any]:
@@ -82,7 +92,7 @@ def digests(value: object, *, field: str) -> tuple[Digest, ...]:
     Raises:
         InvalidInputError: it is not a list of them.
     """
-    return tuple(parse_digest(item) for item in _set(value, field=field))
+    return tuple([parse_digest(item) for item in _set(value, field=field)])
 
 
 def names(value: object, *, field: str) -> tuple[str, ...]:
@@ -91,7 +101,7 @@ def names(value: object, *, field: str) -> tuple[str, ...]:
     Raises:
         InvalidInputError: it is not a list of them.
     """
-    return tuple(check_text(item, field=field) for item in _set(value, field=field))
+    return tuple([check_text(item, field=field) for item in _set(value, field=field)])
 
 
 def moment(value: object) -> str:
@@ -116,8 +126,8 @@ def sorted_set(values: Iterable[str]) -> tuple[str, ...]:
 
 
 def _set(value: object, *, field: str) -> list[Any]:
-    if type(value) is not list or any(type(item) is not str for item in value):
+    if type(value) is not list or not {type(item) for item in value} <= {str}:
         raise InvalidInputError(f"{field} must be a list of texts")
-    if any(left >= right for left, right in pairwise(value)):
+    if len(value) > 1 and any(left >= right for left, right in pairwise(value)):
         raise InvalidInputError(f"{field} must be sorted and name nothing twice")
     return value

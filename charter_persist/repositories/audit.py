@@ -14,9 +14,10 @@ from itertools import islice
 from typing import Any
 
 from charter_persist.backends.contract import AUDIT, JOURNAL, AuditRow
-from charter_persist.errors import AlreadyExistsError, IntegrityError
+from charter_persist.errors import AlreadyExistsError, IntegrityError, InvalidInputError, NotCanonicalError
 from charter_persist.journal.entry import commitment
 from charter_persist.model.canonical import canonical_bytes, load_canonical
+from charter_persist.model.limits import Options
 from charter_persist.model.records import AuditEvent, Page, full_context
 from charter_persist.model.text import check_event_type, check_position, check_scope, check_text
 from charter_persist.model.time import from_micros, parse_time, to_micros
@@ -183,12 +184,58 @@ class AuditRepository(AuditReader):
             full_context(context),
             details,
         ).checked()
-        if work.reader.get(AUDIT, (identity,)) is not None:
-            raise AlreadyExistsError(f"there is an audit event {identity} already", event_id=identity)
-        data = canonical_bytes(event.to_json(), options=work.options)
-        position = work.record_value("audit", f"{scope}/{identity}", "append", data)
+        return self._append(event, canonical_bytes(event.to_json(), options=work.options))
+
+    def adopt(self, data: bytes) -> AuditEvent:
+        """Append an event that was recorded elsewhere, byte for byte: same id, same time, behind all that is here.
+
+        Args:
+            data: its canonical bytes.
+
+        Returns:
+            The event with its position here.
+
+        Raises:
+            AlreadyExistsError: there is an event of that id.
+            InvalidInputError: the bytes are not those of an event; see `read_event`.
+
+        Spec: GOV-12
+        """
+        return self._append(read_event(data, self._context.options), data)
+
+    def _append(self, event: AuditEvent, data: bytes) -> AuditEvent:
+        work = self._context
+        if work.reader.get(AUDIT, (event.event_id,)) is not None:
+            raise AlreadyExistsError(f"there is an audit event {event.event_id} already", event_id=event.event_id)
+        position = work.record_value("audit", f"{event.scope}/{event.event_id}", "append", data)
         work.write.put(AUDIT, audit_row(position, data), size=len(data))
         return replace(event, position=position)
+
+
+def read_event(data: bytes, options: Options) -> AuditEvent:
+    """Read the canonical bytes of an event that came from elsewhere; what `append` could not have written is refused.
+
+    Args:
+        data: as they stand in a bundle.
+        options: limits.
+
+    Returns:
+        The event; it has no position yet.
+
+    Raises:
+        InvalidInputError: a field is missing, unknown, or does not follow its grammar.
+        NotCanonicalError: the bytes are not the canonical form of what they say.
+        LimitExceededError: details or event are too large.
+    """
+    try:
+        event = AuditEvent.from_json(0, load_canonical(data)).checked()
+        again = replace(event, context=full_context(event.context))
+    except (IntegrityError, KeyError, TypeError, AttributeError) as exc:
+        raise InvalidInputError("that is not an audit event: a field is missing, or of another type") from exc
+    canonical_bytes(event.details, options=options, limit="audit_details_bytes_max")
+    if canonical_bytes(again.to_json(), options=options) != data:
+        raise NotCanonicalError("the bytes of the audit event are not its canonical form, or it has unknown fields")
+    return event
 
 
 def audit_row(position: int, data: bytes) -> AuditRow:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from charter_persist.backends.contract import METADATA_LOG, MetadataRow
+from charter_persist.backends.contract import METADATA_LOG, MetadataRow, Reader
 from charter_persist.errors import NotFoundError, VersionConflictError
 from charter_persist.model.canonical import canonical_bytes, load_canonical
 from charter_persist.model.records import MetadataEntry
@@ -20,8 +20,6 @@ from charter_persist.repositories.base import ReadContext, WriteContext
 BY_KEY: Final = ("key", "position")
 # Compactions stand in the log under the empty key, which no caller can use.
 COMPACTION_KEY: Final = ""
-# Below every key of a caller and above all compactions.
-FIRST_KEY: Final = ("\x01", 0)
 
 
 class MetadataReader:
@@ -143,15 +141,12 @@ class MetadataRepository(MetadataReader):
         """
         work = self._context
         dropped = 0
-        newer: MetadataRow | None = None
         upto = work.journal.position
-        for row in work.reader.scan(METADATA_LOG, BY_KEY, start=FIRST_KEY, reverse=True):
-            if newer is not None and newer.key == row.key:
-                work.write.delete(METADATA_LOG, (row.position,))
-                dropped += 1
-                if work.write.full:
-                    work.write.flush()
-            newer = row
+        for row in replaced(work.reader, upto):
+            work.write.delete(METADATA_LOG, (row.position,))
+            dropped += 1
+            if work.write.full:
+                work.write.flush()
         if dropped:
             earlier = self._newest(COMPACTION_KEY)
             self._write(COMPACTION_KEY, "compact", canonical_bytes({"upto": upto}), self._next(COMPACTION_KEY))
@@ -184,6 +179,20 @@ class MetadataRepository(MetadataReader):
 
 
 _POSITION_MAX: Final = 2**63 - 1
+
+
+def replaced(reader: Reader, upto: int) -> Iterator[MetadataRow]:
+    """Yield each logged change that a newer one of the same key replaced by a position: what a compaction there drops.
+
+    Args:
+        reader: of the log; yielded rows may be deleted meanwhile.
+        upto: position that the newer change must not exceed.
+    """
+    newer: MetadataRow | None = None
+    for row in reader.scan(METADATA_LOG, BY_KEY, reverse=True):
+        if newer is not None and newer.key == row.key and newer.position <= upto:
+            yield row
+        newer = row
 
 
 def metadata_bytes(row: MetadataRow) -> bytes:

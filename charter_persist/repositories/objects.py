@@ -9,7 +9,7 @@ Source: STO-3.1, HASH-1 to HASH-4, RELIABILITY P22 and P32.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, Final
 
@@ -28,6 +28,7 @@ from charter_persist.model.digest import (
     Envelope,
     check_object_type,
     digest_bytes,
+    hash_version,
     open_envelope,
     parse_digest,
 )
@@ -215,19 +216,60 @@ class ObjectRepository(ObjectReader):
         options = self._context.options
         encoded = [(kind, canonical_bytes(content, options=options)) for kind, content in chunk]
         raws = [digest_bytes(kind, data) for kind, data in encoded]
-        stored = {row.digest: row for row in self._context.reader.get_many(OBJECT, [(raw,) for raw in set(raws)])}
+        stored = self._stored(raws)
         for raw, (kind, data) in zip(raws, encoded, strict=True):
             stored[raw] = self._insert(kind, raw, data, stored.get(raw))
         return [Digest(raw.hex()) for raw in raws]
 
-    def _insert(self, object_type: str, raw: bytes, data: bytes, stored: ObjectRow | None) -> ObjectRow:
+    def adopt_many(self, items: Sequence[tuple[str, str, bytes]]) -> list[bool]:
+        """Store objects whose canonical bytes are at hand, under the hash version that each names.
+
+        A digest is computed here and never taken over.
+
+        Args:
+            items: type, hash version, and bytes that were verified to be canonical; at most ``batch_objects_max``.
+
+        Returns:
+            For each object, in order, whether it was new.
+
+        Raises:
+            NotSupportedError: a hash version is unknown.
+            InvalidInputError: a type does not follow its grammar.
+            LimitExceededError: there are too many objects.
+
+        When it raises, the unit of work can no longer commit.
+
+        Spec: GOV-12, HASH-6
+        """
+        maximum = self._context.options.batch_objects_max
+        if len(items) > maximum:
+            raise LimitExceededError(limit="batch_objects_max", maximum=maximum, actual=len(items))
+        try:
+            raws = [hash_version(version).digest_bytes(kind, data) for kind, version, data in items]
+            stored = self._stored(raws)
+            new = []
+            for raw, (kind, version, data) in zip(raws, items, strict=True):
+                before = stored.get(raw)
+                new.append(before is None)
+                stored[raw] = self._insert(kind, raw, data, before, version=version)
+        except BaseException as exc:
+            self._context.failed = exc
+            raise
+        return new
+
+    def _stored(self, raws: Iterable[bytes]) -> dict[bytes, ObjectRow]:
+        return {row.digest: row for row in self._context.reader.get_many(OBJECT, [(raw,) for raw in set(raws)])}
+
+    def _insert(
+        self, object_type: str, raw: bytes, data: bytes, stored: ObjectRow | None, *, version: str = HASH_VERSION
+    ) -> ObjectRow:
         if stored is not None:
             if stored.data != data or stored.type != object_type:
                 raise DigestMismatchError(f"other bytes are stored under the digest {raw.hex()}; run `charter verify`")
             return stored
         context = self._context
         position = context.record("object", f"{object_type}/{raw.hex()}", "put", raw)
-        row = ObjectRow(position, raw, HASH_VERSION, object_type, len(data), data)
+        row = ObjectRow(position, raw, version, object_type, len(data), data)
         context.write.put(OBJECT, row, size=len(data))
         return row
 

@@ -8,7 +8,9 @@ log rows since then as well. A scan whose order goes on with the position costs 
 reads the younger rows within its bounds too and drops them. A scan of refs or sessions reads the log rows within its
 bounds and keeps one of them at a time, but sessions by area are collected from the whole log and sorted.
 
-Imports ``backends.contract``, ``journal``, ``model``, ``errors`` and the rules of metadata and sessions. Source: GOV-15, DESIGN 1.2.
+Imports ``backends.contract``, ``journal``, ``model``, ``errors`` and the rules of metadata and sessions.
+
+Source: GOV-15, DESIGN 1.2.
 """
 
 from __future__ import annotations
@@ -117,7 +119,7 @@ class PastSnapshot:
     def get_many(self, relation: Relation[Row], keys: Sequence[Key]) -> list[Row]:
         """The rows that exist among the keys."""
         if relation in _LOGS:
-            return [row for key in dict.fromkeys(keys) if (row := self.get(relation, key)) is not None]
+            return [row for key in keys if (row := self.get(relation, key)) is not None]
         return list(filter(self._filter(relation), self._below.get_many(relation, keys)))
 
     def scan(
@@ -144,6 +146,9 @@ class PastSnapshot:
             )
         rows = self._below.scan(relation, order, prefix=prefix, after=after, start=start, stop=stop, reverse=reverse)
         return islice(filter(was_there, rows), limit)
+
+    def head(self) -> None:
+        """Nothing was kept beside the journal of then."""
 
     def close(self) -> None:
         """Give the snapshot back."""

@@ -140,6 +140,16 @@ class SessionRepository(SessionReader):
         draft = self._drafts.get(session_id)
         return draft[1] if draft else super().get(session_id)
 
+    def iter(self, *, area_id: str | None = None, state: SessionState | str | None = None) -> Iterator[Session]:
+        """As `SessionReader.iter`, with the changes of this unit, which are logged first."""
+        self._log_all()
+        return super().iter(area_id=area_id, state=state)
+
+    def list(self, *, limit: int = 100, cursor: str | None = None) -> Page[Session]:
+        """As `SessionReader.list`, with the changes of this unit, which are logged first."""
+        self._log_all()
+        return super().list(limit=limit, cursor=cursor)
+
     def create(
         self,
         *,

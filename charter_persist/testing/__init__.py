@@ -6,11 +6,16 @@ Subclass `LedgerConformance`, give it the fixtures ``open_store`` and ``backdoor
 The package stands beside the house: it may import everything, and nothing imports it.
 """
 
+# First of all: it asks pytest to explain the assertions of the others.
 from charter_persist.testing.assertions import contents, nothing_written, refused
+
+# isort: split
+from charter_persist.testing.as_of import AsOfConformance
 from charter_persist.testing.audit import AuditStoreConformance
 from charter_persist.testing.backdoor import BackDoor
 from charter_persist.testing.backdoors import MemoryBackDoor, PostgresBackDoor, SqliteBackDoor
 from charter_persist.testing.batches import BatchConformance
+from charter_persist.testing.charter_machine import governance_machine
 from charter_persist.testing.delegating import DelegatingBackend, SharedBackend
 from charter_persist.testing.fixtures import (
     OpenStore,
@@ -51,6 +56,7 @@ from charter_persist.testing.units import UnitConformance
 __all__ = [
     "EVERYTHING",
     "NOTHING",
+    "AsOfConformance",
     "AuditStoreConformance",
     "BackDoor",
     "BadValueConformance",
@@ -92,6 +98,7 @@ __all__ = [
     "TimeLimitConformance",
     "UnitConformance",
     "contents",
+    "governance_machine",
     "nothing_written",
     "open_over",
     "places_for",

@@ -17,8 +17,11 @@ from charter_persist.errors import CharterError
 from charter_persist.testing.backdoor import BackDoor
 
 EXPLAINED: Final = (
+    "as_of",
     "audit",
+    "audit_replay",
     "batches",
+    "charter_machine",
     "journal",
     "limits",
     "machine",

@@ -86,7 +86,7 @@ class RelationConformance(StoreFixtures):
                     found = list(
                         view.reader.scan(relation, order, prefix=prefix, reverse=reverse, limit=limit, **bounds)
                     )
-                    expected = _within(rows, order, prefix, bounds, reverse=reverse)[:limit]
+                    expected = within(rows, order, prefix, bounds, reverse=reverse)[:limit]
                     assert found == expected, (relation.name, order, prefix, bounds, reverse, limit)
 
     def test_a_key_finds_its_row_and_no_other(self, full_store: Store, backdoor: BackDoor) -> None:
@@ -112,9 +112,7 @@ class RelationConformance(StoreFixtures):
             assert view.reader.get(JOURNAL_TILE_ROOT, roots[0][:2]) == roots[0]
 
 
-def _within(
-    rows: list[Any], order: tuple[str, ...], prefix: Key, bounds: dict[str, Key], *, reverse: bool
-) -> list[Any]:
+def within(rows: list[Any], order: tuple[str, ...], prefix: Key, bounds: dict[str, Key], *, reverse: bool) -> list[Any]:
     """The rows that a scan must give, by plain comparison."""
 
     def sortable(values: Key) -> Key:

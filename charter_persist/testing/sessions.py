@@ -252,6 +252,23 @@ class SessionStoreConformance(StoreFixtures):
         with nothing_written(backdoor), store.begin() as uow, refused(NotFoundError, "d"):
             uow.sessions.record_stance("s", actor_id="ana", candidate_id="d", stance="ACCEPT")
 
+    def test_a_unit_lists_sessions_as_it_changed_them(self, store: Store) -> None:
+        """Catches a listing by what is stored, which misses the changes of the unit itself."""
+        for name in ("s0", "s1"):
+            open_session(store, SessionState.ACTIVE, name)
+        with store.begin() as uow:
+            uow.sessions.set_state("s0", "PAUSED")
+            uow.sessions.create(session_id="s2", area_id="x", problem_statement="why")
+            states = {session.session_id: str(session.state) for session in uow.sessions.iter()}
+            assert states == {"s0": "PAUSED", "s1": "ACTIVE", "s2": "CREATED"}
+            assert [session.session_id for session in uow.sessions.iter(state="ACTIVE")] == ["s1"]
+            assert [session.session_id for session in uow.sessions.iter(area_id="x", state="PAUSED")] == ["s0"]
+            assert [session.session_id for session in uow.sessions.list(limit=2).items] == ["s0", "s1"]
+            uow.sessions.set_state("s0", "BLOCKED")
+            assert list(uow.sessions.iter(state="PAUSED")) == []
+        with store.read() as view:
+            assert {session.session_id for session in view.sessions.iter(state="BLOCKED")} == {"s0"}
+
     def test_listing_of_sessions_follows_ids_areas_and_states(self, store: Store) -> None:
         """By id, or by area, state and id; pages give each session once."""
         for n, area in enumerate("xyxyx"):

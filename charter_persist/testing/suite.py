@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from charter_persist.testing.as_of import AsOfConformance
 from charter_persist.testing.audit import AuditStoreConformance
 from charter_persist.testing.batches import BatchConformance
 from charter_persist.testing.journal import JournalConformance
@@ -35,6 +36,7 @@ class LedgerConformance(
     TimeLimitConformance,
     RunConformance,
     BatchConformance,
+    AsOfConformance,
     BadValueConformance,
     LimitConformance,
     NameConformance,

@@ -292,12 +292,6 @@ class UnitConformance(StoreFixtures):
                 store.close()
             put(other, 2)
 
-    def test_a_past_revision_is_not_offered(self, store: Store) -> None:
-        """Reading as of a past revision says that it is not supported, rather than to read the present."""
-        put(store, 1)
-        with refused(NotSupportedError):
-            store.read(as_of=1)
-
     def test_a_connection_that_leads_elsewhere_cannot_be_joined(self, store: Store, backdoor: BackDoor) -> None:
         """Refused with a typed error, and the store is free again."""
         with nothing_written(backdoor), pytest.raises(CharterError) as caught, store.begin(connection=object()):

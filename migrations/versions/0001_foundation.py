@@ -271,7 +271,9 @@ def _create_operation_and_identity(schema: str | None) -> None:
         sa.Column("size", INT64, nullable=True),
         sa.Column("root", BYTES, nullable=True),
         sa.Column("recorded_at", INT64, nullable=False),
+        sa.Column("digest", BYTES, nullable=False),
         sa.PrimaryKeyConstraint("operation_id", name=op.f("pk_operation")),
+        sa.CheckConstraint("length(digest) = 32", name=op.f("ck_operation_digest_length")),
         schema=schema,
         **KEYED,
     )

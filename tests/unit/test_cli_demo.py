@@ -9,11 +9,10 @@ from typing import Any
 
 import pytest
 
-from charter_persist import digest
 from charter_persist.cli.demo import peps
-from charter_persist.cli.demo.peps import Record, read_record, record_path
-from charter_persist.cli.demo.recording import Tape
+from charter_persist.cli.demo.peps import Obstacle, Record, read_record, record_path
 from charter_persist.cli.demo.summary import longest_chain
+from charter_persist.cli.demo.tape import Tape
 from charter_persist.errors import NotCanonicalError, NotFoundError
 from charter_persist.model.digest import Envelope
 
@@ -58,32 +57,41 @@ def test_the_first_status_that_says_yes_is_the_acceptance(tmp_path: Path, status
     acceptance = record.proposals[1].acceptance
     assert acceptance is not None
     assert (acceptance.ordinal, acceptance.status, acceptance.before) == (2, status, "Draft")
-    assert 1 in record.resolutions
+    assert 1 in record.accepted
 
 
 @pytest.mark.parametrize("status", ["Draft", "Rejected", "Withdrawn", "Deferred", "Superseded", "Replaced", ""])
 def test_what_never_said_yes_is_no_resolution(tmp_path: Path, status: str) -> None:
     record = read(tmp_path, GOVERNANCE, line(1, ("01:00:00", status)))
     assert record.proposals[1].acceptance is None
-    assert 1 not in record.resolutions
+    assert 1 not in record.accepted
 
 
-def test_only_what_was_accepted_earlier_is_superseded_and_the_rest_is_named(tmp_path: Path) -> None:
+def obstacles(record: Record, number: int) -> dict[int, Obstacle | None]:
+    return {edge.target: edge.obstacle for edge in record.edges(number)}
+
+
+def test_every_edge_supersedes_or_has_the_first_rule_that_stands_against_it(tmp_path: Path) -> None:
     record = read(
         tmp_path,
         GOVERNANCE,
         line(1, ("01:00:00", "Final")),
         line(2, ("01:30:00", "Rejected")),
-        line(3, ("03:00:00", "Final"), replaces=[4]),
-        line(4, ("02:00:00", "Final"), replaces=[1, 2, 3, 99], resolution="https://example.org"),
+        line(3, ("03:00:00", "Final"), replaces=[4, 1]),
+        line(4, ("02:00:00", "Final"), replaces=[1, 2, 3, 99, 5]),
+        line(5, ("01:45:00", "Final"), type="Process"),
+        line(6, ("04:00:00", "Draft"), replaces=[1]),
     )
-    former = digest("resolution", record.resolutions[1])
-    assert record.resolutions[4]["supersedes"] == [former]
-    assert record.resolutions[4]["references"] == {
-        "decision": "https://example.org",
-        "replaces": ["pep-0002", "pep-0003", "pep-0099"],
+    assert obstacles(record, 4) == {
+        1: None,
+        2: Obstacle.TARGET_NEVER_ACCEPTED,
+        3: Obstacle.TARGET_ACCEPTED_LATER,
+        99: Obstacle.TARGET_NEVER_ACCEPTED,
+        5: Obstacle.TARGET_OF_ANOTHER_AREA,
     }
-    assert record.resolutions[3]["supersedes"] == [digest("resolution", record.resolutions[4])]
+    assert obstacles(record, 3) == {4: None, 1: Obstacle.TARGET_ALREADY_SUPERSEDED}
+    assert obstacles(record, 6) == {1: Obstacle.SUCCESSOR_NEVER_ACCEPTED}
+    assert {edge.target for edge in record.edges(4) if edge.target_accepted} == {1, 5}
 
 
 def test_two_that_replace_each_other_make_no_cycle(tmp_path: Path) -> None:
@@ -92,12 +100,18 @@ def test_two_that_replace_each_other_make_no_cycle(tmp_path: Path) -> None:
         GOVERNANCE,
         line(1, ("01:00:00", "Final"), replaces=[2]),
         line(2, ("01:00:00", "Final"), replaces=[1]),
+        line(3, ("01:00:00", "Final"), replaces=[3]),
     )
-    assert record.resolutions[1]["supersedes"] == []
-    assert len(record.resolutions[2]["supersedes"]) == 1
+    assert obstacles(record, 1) == {2: Obstacle.TARGET_ACCEPTED_LATER}
+    assert obstacles(record, 2) == {1: None}
+    assert obstacles(record, 3) == {3: Obstacle.TARGET_ACCEPTED_LATER}
 
 
-def test_a_delegate_decides_or_else_the_authority_of_the_day(tmp_path: Path) -> None:
+def test_every_obstacle_names_a_requirement() -> None:
+    assert {obstacle.requirement for obstacle in Obstacle} == {"GOV-2", "GOV-6", "IDX-5", "IDX-6"}
+
+
+def test_a_delegate_says_yes_or_else_the_authority_of_the_day(tmp_path: Path) -> None:
     record = read(
         tmp_path,
         GOVERNANCE,
@@ -105,7 +119,7 @@ def test_a_delegate_decides_or_else_the_authority_of_the_day(tmp_path: Path) -> 
         line(2, ("12:00:01", "Final")),
         line(3, ("13:00:00", "Final"), delegate=["One", "Two"]),
     )
-    told = {number: content["decided_by"] for number, content in record.resolutions.items()}
+    told = {number: record.deciders(record.proposals[number].changes[-1]) for number in record.accepted}
     assert told == {1: ["BDFL"], 8016: ["BDFL"], 2: ["Steering Council"], 3: ["One", "Two"]}
 
 
@@ -125,7 +139,8 @@ def test_the_order_of_the_lines_does_not_matter(tmp_path: Path) -> None:
     lines = [line(1, ("01:00:00", "Final")), line(2, ("01:00:00", "Final"), replaces=[1]), GOVERNANCE]
     one, two = read(tmp_path, *lines), read(tmp_path, *reversed(lines))
     assert one.units == two.units
-    assert one.resolutions == two.resolutions
+    assert one.accepted == two.accepted
+    assert one.edges(2) == two.edges(2)
 
 
 def test_what_never_changed_is_recorded_last(tmp_path: Path) -> None:
@@ -140,9 +155,9 @@ def test_a_proposal_says_nothing_of_its_fate(tmp_path: Path) -> None:
     assert content["area_id"] == "standards-track"
 
 
-def test_a_record_without_the_change_of_governance_is_refused(tmp_path: Path) -> None:
+def test_a_record_without_the_change_of_governance_says_so_when_it_is_asked_for(tmp_path: Path) -> None:
     with pytest.raises(NotFoundError, match="pep-8016"):
-        read(tmp_path, line(8016), line(1, ("01:00:00", "Final")))
+        read(tmp_path, line(8016), line(1, ("01:00:00", "Final"))).authority(START)
 
 
 @pytest.mark.parametrize("text", ['{"number": 1', '{"number": 1, "number": 2}', "[NaN]"])
@@ -175,7 +190,7 @@ def test_time_ids_and_nonces_depend_on_the_unit_alone() -> None:
 
 def test_the_longest_chain_follows_supersession_and_the_earliest_of_equals_wins() -> None:
     def resolution(name: str, *supersedes: str) -> Envelope:
-        content = {"session_id": name, "title": name.upper(), "supersedes": list(supersedes)}
+        content = {"content": {"text": name.upper()}, "supersedes": list(supersedes)}
         return Envelope("v1", "sha256", "resolution", name, content)
 
     taken = [
@@ -186,5 +201,5 @@ def test_the_longest_chain_follows_supersession_and_the_earliest_of_equals_wins(
         resolution("e", "b", "c"),
         resolution("f", "d"),
     ]
-    assert longest_chain(taken) == ("a A", "c C", "e E")
+    assert longest_chain(taken) == ("A", "C", "E")
     assert longest_chain([]) == ()

@@ -203,7 +203,7 @@ def test_bytes_that_fit_their_digest_and_are_not_json_are_a_finding() -> None:
 
 
 @pytest.mark.spec("HASH-3", "HASH-6")
-@pytest.mark.parametrize("version", ["v2", "V1", "", "v1 ", "commit"])
+@pytest.mark.parametrize("version", ["v3", "V1", "", "v1 ", "commit"])
 def test_an_unknown_hash_version_is_refused(version: str) -> None:
     for refuse in (
         lambda: hash_version(version),
@@ -233,4 +233,4 @@ def test_several_hash_versions_live_side_by_side(monkeypatch: pytest.MonkeyPatch
 
 def test_the_registry_cannot_be_changed_by_accident() -> None:
     with pytest.raises(TypeError):
-        HASH_VERSIONS["v2"] = HASH_VERSIONS["v1"]  # type: ignore[index]
+        HASH_VERSIONS["v3"] = HASH_VERSIONS["v1"]  # type: ignore[index]

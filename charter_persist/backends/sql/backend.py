@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 import sqlalchemy as sa
 
-from charter_persist.backends.contract import BackendCapabilities, Diagnosis
+from charter_persist.backends.contract import BackendCapabilities, Diagnosis, HeadRow
 from charter_persist.backends.sql.guards import missing_guards
 from charter_persist.backends.sql.opening import check_schema, read_store_id
 from charter_persist.backends.sql.reader import ClosedLink, Link, SqlReader
@@ -44,6 +44,10 @@ class SqlSnapshot(SqlReader, ABC):
     @abstractmethod
     def _begin(self) -> None:
         """Begin, and take the snapshot at once."""
+
+    def head(self) -> HeadRow | None:
+        """Nothing is kept beside the journal."""
+        return None
 
     def close(self) -> None:
         """End the snapshot and give the connection back."""
@@ -229,7 +233,8 @@ class SqlBackend(ABC, Generic[T]):
                 f"the guard {name} is missing; restore it from a new store, then `charter verify`" for name in missing
             ]
             # Opening refuses every other schema revision.
-            return Diagnosis(tuple(problems), {"schema_revision": SCHEMA_HEAD, **self._facts(connection)})
+            facts: Facts = {"schema_revision": SCHEMA_HEAD, **self._facts(connection)}
+            return Diagnosis(tuple(problems), facts, tuple(missing))
 
         diagnosis: Diagnosis = self._look(look)
         return diagnosis

@@ -34,6 +34,8 @@ SQLITE_SETTINGS: Final[Mapping[str, tuple[str, int | str]]] = {
 }
 # Digests arrive in no order: with the 2 MiB of SQLite's default a large unit reads its index again and again.
 CACHE_KIB: Final = 32 * 1024
+# Postgres cuts longer names off.
+NAME_BYTES_MAX: Final = 63
 _GUARDED_PRAGMAS: Final = frozenset({"writable_schema", "journal_mode", "ignore_check_constraints", *SQLITE_SETTINGS})
 _DENIED_ACTIONS: Final = frozenset(
     {
@@ -150,13 +152,18 @@ def _authorize(action: int, first: str | None, second: str | None, _database: st
     return sqlite3.SQLITE_OK
 
 
+def session_name(schema: str) -> str:
+    """What the sessions of a store on Postgres are called, so that a restore sees whether it is open."""
+    return f"charter_persist {schema}"[:NAME_BYTES_MAX]
+
+
 def postgres_engine(target: Target, *, timeout_s: float) -> sa.Engine:
     """An engine whose connections are in autocommit mode (transactions are begun by our own statements)."""
     milliseconds = max(1, int(timeout_s * 1000))
     arguments: dict[str, Any] = {
         "autocommit": True,
         "connect_timeout": min(10, max(2, int(timeout_s))),
-        "application_name": "charter_persist",
+        "application_name": session_name(str(target.schema)),
         "keepalives_idle": 30,
         "keepalives_interval": 10,
         "keepalives_count": 3,

@@ -81,6 +81,8 @@ def sqlite_fault(error: Exception) -> CharterError:
     if code == sqlite3.SQLITE_CONSTRAINT:
         text = str(driver)
         return AppendOnlyError(text) if text.startswith("append-only") else IntegrityError(f"SQLite refused it: {text}")
+    if isinstance(driver, UnicodeDecodeError) or str(driver).startswith("Could not decode to UTF-8"):
+        return CorruptStoreError("a text in the database is not UTF-8; restore a backup and run `charter fsck`")
     make = _SQLITE.get(code)
     return make() if make else BackendError(f"SQLite failed: {driver}")
 

@@ -46,7 +46,7 @@ END
 """
 # A fixed search path, so that no object of the caller can stand in for one of the system.
 _POSTGRES_FUNCTION: Final = """\
-CREATE FUNCTION {schema}.refuse_change() RETURNS trigger
+CREATE OR REPLACE FUNCTION {schema}.refuse_change() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $${body}$$"""
 _POSTGRES_TRIGGER: Final = """\
 CREATE TRIGGER guard_{table}_{suffix} BEFORE {events} ON {schema}.{table}
@@ -98,7 +98,13 @@ def guard_statements(dialect_name: str, schema: str | None) -> list[str]:
         return [guard.statement for guard in _sqlite_guards()]
     name = quoted(schema)
     triggers = [statement for guard in _postgres_guards() for statement in guard.statements(name)]
-    return [_POSTGRES_FUNCTION.format(schema=name, body=_POSTGRES_BODY.format(schema=name)), *triggers]
+    return [guard_function(schema), *triggers]
+
+
+def guard_function(schema: str) -> str:
+    """The statement that makes the function behind the guards of Postgres, anew where the schema was renamed."""
+    name = quoted(schema)
+    return _POSTGRES_FUNCTION.format(schema=name, body=_POSTGRES_BODY.format(schema=name))
 
 
 def missing_guards(connection: sa.Connection, *, schema: str | None) -> list[str]:

@@ -107,18 +107,19 @@ def upgrade(url: str | sa.URL, *, revision: str = "head", lock_timeout_s: float 
         _one_upgrade.release()
 
 
-def create_sqlite(path: Path) -> None:
-    """Make a new SQLite store at head without Alembic: for one that is private to a process and short-lived.
+def create_sqlite(path: Path, *, store_id: str | None = None) -> None:
+    """Make a new SQLite store at head without Alembic: one that is private to a process, or filled from a backup.
 
     Args:
         path: of a file that does not exist yet.
+        store_id: identity of the store; a new one by default.
 
     Raises:
         CharterError: as `upgrade` says.
     """
     target = Target(sa.URL.create("sqlite+pysqlite", database=str(path)), None)
     with migration_connection(target, known=(), lock_timeout_s=LOCK_TIMEOUT_S) as connection:
-        create_all(connection, schema=None)
+        create_all(connection, schema=None, store_id=store_id)
 
 
 @contextmanager

@@ -17,7 +17,7 @@ import psycopg
 import sqlalchemy as sa
 from psycopg.pq.abc import PGresult
 
-from charter_persist.backends.contract import Changes, Head, Relation
+from charter_persist.backends.contract import Changes, Head, HeadRow, Relation
 from charter_persist.backends.sql.backend import Facts, SqlBackend, SqlSnapshot, SqlTransaction
 from charter_persist.backends.sql.engine import Target, postgres_engine
 from charter_persist.backends.sql.faults import commit_fault, connect_fault, postgres_fault
@@ -109,6 +109,11 @@ class PostgresSnapshot(PostgresReader, SqlSnapshot):
 
     def _begin(self) -> None:
         self._link.together(self._backend.begin_read)
+
+    def head(self) -> HeadRow:
+        """The head row; one that is not there says that the journal ends nowhere."""
+        row = self._link.one(self._backend.read_head)
+        return HeadRow(-1, -1, b"") if row is None else HeadRow(*row)
 
 
 class PostgresTransaction(PostgresReader, SqlTransaction):
@@ -215,6 +220,9 @@ class PostgresBackend(SqlBackend[PostgresTransaction]):
             ("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", ()),
             (statements.text(sa.select(JournalHead.position), literal=True), ()),
         ]
+        head = JournalHead.__table__.c
+        columns = [sa.type_coerce(head[name], kind) for name, kind in HEAD_COLUMNS.items()]
+        self.read_head = statements.text(sa.select(*columns).where(head.id == 1), literal=True)
         slots: dict[str, Any] = {name: sa.bindparam(None, type_=kind) for name, kind in HEAD_COLUMNS.items()}
         self.move_head = statements.text(sa.update(JournalHead).values(slots))
         self._types: dict[Relation[Any], list[str]] = {}

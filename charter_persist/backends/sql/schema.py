@@ -71,7 +71,7 @@ def schema_statement(schema: str) -> str:
     return f"DO $$ BEGIN IF to_regnamespace('{name}') IS NULL THEN CREATE SCHEMA {name}; END IF; END $$"
 
 
-def create_all(connection: sa.Connection, *, schema: str | None) -> None:
+def create_all(connection: sa.Connection, *, schema: str | None, store_id: str | None = None) -> None:
     """Make a fresh schema at head, with its guards, its version and the identity of the store.
 
     Atomic inside the caller's transaction, which the caller commits; on SQLite that needs a connection whose
@@ -80,6 +80,7 @@ def create_all(connection: sa.Connection, *, schema: str | None) -> None:
     Args:
         connection: to an empty database, or to one whose schema ``schema`` is empty.
         schema: the Postgres schema, made where it is missing; None on SQLite.
+        store_id: identity of the store, where it is that of a backup; a new one by default.
 
     Raises:
         InvalidInputError: ``schema`` is no plain name.
@@ -95,16 +96,16 @@ def create_all(connection: sa.Connection, *, schema: str | None) -> None:
             connection.execute(CreateIndex(index), execution_options=options)
     for statement in guard_statements(dialect, schema):
         connection.exec_driver_sql(statement)
-    _write_first_rows(connection, options)
+    _write_first_rows(connection, options, store_id or str(uuid.uuid4()))
     if dialect == "sqlite":
         connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.exec_driver_sql(f"PRAGMA user_version = {SCHEMA_GENERATION}")
 
 
-def _write_first_rows(connection: sa.Connection, options: dict[str, Any]) -> None:
+def _write_first_rows(connection: sa.Connection, options: dict[str, Any], store_id: str) -> None:
     """The revision, which store this is and, on Postgres, that its journal is empty."""
     connection.execute(sa.insert(_VERSION).values(version_num=SCHEMA_HEAD), execution_options=options)
-    identity = {"id": 1, "store_id": str(uuid.uuid4()), "created_at": time.time_ns() // 1000}
+    identity = {"id": 1, "store_id": store_id, "created_at": time.time_ns() // 1000}
     connection.execute(sa.insert(StoreIdentity).values(identity), execution_options=options)
     if connection.dialect.name == "postgresql":
         head = {"id": 1, "position": 0, "revision": 0, "root": EMPTY_ROOT}
@@ -127,7 +128,8 @@ def current_revision(connection: sa.Connection, *, schema: str | None) -> str | 
     if not sa.inspect(connection).has_table(VERSION_TABLE, schema=schema):
         return None
     options = {"schema_translate_map": {None: schema}} if schema else {}
-    revisions = sorted(connection.scalars(sa.select(_VERSION.c.version_num), execution_options=options))
+    rows = connection.scalars(sa.select(_VERSION.c.version_num), execution_options=options)
+    revisions = sorted(map(str, rows))  # in a damaged file they may be of any type
     if len(revisions) > 1:
         raise SchemaError(f"{VERSION_TABLE} holds several revisions: {', '.join(revisions)}; restore a backup")
     return revisions[0] if revisions else None

@@ -33,6 +33,8 @@ WAL_RESET_FIXED: Final = (3, 51, 3)
 SYNCHRONOUS: Final = ("off", "normal", "full", "extra")
 # From here on an acknowledged commit survives the loss of power.
 DURABLE: Final = SYNCHRONOUS.index("full")
+# In a damaged file even the name that an error message quotes may be no text.
+SQLITE_ERRORS: Final = (sqlite3.Error, UnicodeDecodeError)
 LOGGER: Final = logging.getLogger(__name__)
 
 
@@ -46,14 +48,14 @@ class SqliteLink:
         """The first row, or None."""
         try:
             return self.connection.execute(sql, parameters).fetchone()
-        except sqlite3.Error as exc:
+        except SQLITE_ERRORS as exc:
             raise sqlite_fault(exc) from exc
 
     def all(self, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
         """All rows."""
         try:
             return self.connection.execute(sql, parameters).fetchall()
-        except sqlite3.Error as exc:
+        except SQLITE_ERRORS as exc:
             raise sqlite_fault(exc) from exc
 
     def many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
@@ -133,7 +135,7 @@ class SqliteBackend(SqlBackend[SqliteTransaction]):
 
     name = "sqlite"
     requires_network = False
-    errors = (sa.exc.SQLAlchemyError, sqlite3.Error)
+    errors = (sa.exc.SQLAlchemyError, *SQLITE_ERRORS)
     _fault = staticmethod(sqlite_fault)
 
     def __init__(self, path: Path, *, read_only: bool = False, private: bool = False) -> None:

@@ -73,7 +73,7 @@ def verify(invocation: Invocation, note: Path | None, public_key: str | None) ->
     """
     if public_key is not None and note is None:
         raise click.UsageError("--public-key goes with --checkpoint FILE")
-    kept = None if note is None else parse_note(_read(note, NOTE_BYTES_MAX + 1))
+    kept = None if note is None else read_note(note)
     signature, findings = check_signature(kept, None if public_key is None else _public_key(public_key))
     # A checkpoint with a bad signature may be anybody's, so nothing is concluded from it.
     trusted = kept if not findings else None
@@ -83,6 +83,15 @@ def verify(invocation: Invocation, note: Path | None, public_key: str | None) ->
     document = {**report_to_json(report), "signature": signature, "findings": findings_to_json(findings)}
     answer(invocation, document, *report_blocks(report, signature, findings))
     return ExitCode.REFUSED if findings else ExitCode.FINE
+
+
+def read_note(path: Path) -> Checkpoint:
+    """The checkpoint in a file.
+
+    Raises:
+        InvalidInputError: it is no checkpoint.
+    """
+    return parse_note(_read(path, NOTE_BYTES_MAX + 1))
 
 
 def check_signature(kept: Checkpoint | None, public: PublicKey | None) -> tuple[str | None, tuple[Finding, ...]]:

@@ -21,12 +21,12 @@ DEMO_URL: Final = "sqlite:///charter-demo.db"
 @common_options
 @pass_invocation
 def demo(invocation: Invocation) -> int:
-    """Record 736 real decisions, reopen the store and verify it.
+    """Record 736 real proposals, decide those that were accepted, reopen the store and verify it.
 
-    They are the Python Enhancement Proposals with their whole history; at the end they are summed up. Without --url
-    and CHARTER_URL they go into the file charter-demo.db of this folder. The store must be empty; where it holds them
-    already, it is only verified. Time, identifiers and nonces come from the record, so SQLite and Postgres end with
-    the same root.
+    They are the Python Enhancement Proposals with their whole history; what was accepted is decided once more, each in a
+    session under the authority of its day. At the end it is summed up. Without --url and CHARTER_URL it goes into the
+    file charter-demo.db of this folder. The store must be empty; where it holds all of it already, it is only verified.
+    Time, identifiers and nonces come from the record, so SQLite and Postgres end with the same root.
     """
     url = invocation.target(DEMO_URL)
     upgrade_store(url)

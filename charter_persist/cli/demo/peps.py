@@ -1,8 +1,8 @@
 """The record: Python Enhancement Proposals, one JSON line each, and what it means in terms of decisions.
 
 A pure mapping: no store is touched here. A proposal belongs to the area of its type. The first change to a status that
-says yes is its acceptance. What it replaces is superseded where that was accepted earlier; whatever else it replaces
-is a mere reference, so supersession has no cycle. All changes of one commit are one unit of work.
+says yes is its acceptance. What it replaces is superseded where the rules of governance allow it; every other edge of
+the record is a mere reference, with the rule that stands against it.
 
 Source: examples/data/peps.jsonl, facts from the public repository of the proposals.
 """
@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
 from functools import cached_property
 from hashlib import sha256
 from itertools import groupby
@@ -21,7 +22,7 @@ from typing import Any, Final
 from charter_persist.errors import NotFoundError
 from charter_persist.model.canonical import parse_json
 from charter_persist.model.digest import Digest, digest
-from charter_persist.model.time import format_time, parse_time
+from charter_persist.model.time import parse_time
 
 FILE_NAME: Final = "peps.jsonl"
 AS_OF: Final = datetime(2026, 8, 22, tzinfo=UTC)
@@ -35,6 +36,49 @@ FIRST_AUTHORITY: Final = "BDFL"
 LATER_AUTHORITY: Final = "Steering Council"
 GOVERNANCE_CHANGE: Final = 8016
 """The proposal whose acceptance gave the authority from the one to the other."""
+
+
+class Obstacle(StrEnum):
+    """Why a proposal that replaces another does not supersede it; the first one that fits is told."""
+
+    SUCCESSOR_NEVER_ACCEPTED = "SUCCESSOR_NEVER_ACCEPTED"
+    TARGET_NEVER_ACCEPTED = "TARGET_NEVER_ACCEPTED"
+    TARGET_ACCEPTED_LATER = "TARGET_ACCEPTED_LATER"
+    TARGET_OF_ANOTHER_AREA = "TARGET_OF_ANOTHER_AREA"
+    TARGET_ALREADY_SUPERSEDED = "TARGET_ALREADY_SUPERSEDED"
+
+    @property
+    def requirement(self) -> str:
+        """The id of the rule of governance behind it."""
+        return _REQUIREMENTS[self]
+
+
+_REQUIREMENTS: Final = {
+    Obstacle.SUCCESSOR_NEVER_ACCEPTED: "GOV-6",
+    Obstacle.TARGET_NEVER_ACCEPTED: "IDX-5",
+    Obstacle.TARGET_ACCEPTED_LATER: "IDX-5",
+    Obstacle.TARGET_OF_ANOTHER_AREA: "IDX-6",
+    Obstacle.TARGET_ALREADY_SUPERSEDED: "GOV-2",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """One proposal replaces another, as the record has it.
+
+    Attributes:
+        successor, target: numbers of the two.
+        obstacle: why the one does not supersede the other; None where it does.
+    """
+
+    successor: int
+    target: int
+    obstacle: Obstacle | None
+
+    @property
+    def target_accepted(self) -> bool:
+        """Whether the target was a resolution when the successor was accepted."""
+        return self.obstacle in (None, Obstacle.TARGET_OF_ANOTHER_AREA, Obstacle.TARGET_ALREADY_SUPERSEDED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +125,11 @@ class Proposal:
         return int(self.facts["number"])
 
     @property
+    def proposal_id(self) -> str:
+        """Such as ``pep-0008``; its session has the same."""
+        return proposal_id(self.number)
+
+    @property
     def area_id(self) -> str:
         """The area of its type."""
         return str(self.facts["type"]).lower().replace(" ", "-")
@@ -94,7 +143,7 @@ class Proposal:
     def content(self) -> dict[str, Any]:
         """The object of type ``proposal``: what it is, not what became of it."""
         kept = ("number", "title", "type", "authors", "topic", "created", "python_version", "requires")
-        return {"proposal_id": proposal_id(self.number), "area_id": self.area_id, **{k: self.facts[k] for k in kept}}
+        return {"proposal_id": self.proposal_id, "area_id": self.area_id, **{k: self.facts[k] for k in kept}}
 
     @cached_property
     def digest(self) -> Digest:
@@ -104,7 +153,7 @@ class Proposal:
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """What happened in one commit of the repository: one unit of work.
+    """What happened in one commit of the repository.
 
     Attributes:
         at: when.
@@ -118,7 +167,7 @@ class Unit:
 
 
 class Record:
-    """The whole record, with the digests of all resolutions worked out in the order they were taken."""
+    """The whole record: its proposals, its commits in order of time, and which replacement supersedes."""
 
     def __init__(self, proposals: Iterable[Proposal], source_sha256: str) -> None:
         self.source_sha256 = source_sha256
@@ -128,30 +177,36 @@ class Record:
         self.units = [
             Unit(at, commit, tuple(group)) for (at, commit), group in groupby(changes, key=lambda c: (c.at, c.commit))
         ]
-        self.resolutions: dict[int, dict[str, Any]] = {}
-        self._digests: dict[int, Digest] = {}
-        for change in changes:
-            if change == self.proposals[change.number].acceptance:
-                self._resolve(self.proposals[change.number], change)
+        self.accepted = [change.number for change in changes if change == self.proposals[change.number].acceptance]
+        """Numbers of what was accepted, in the order of that."""
+        self._edges = self._judge_edges()
 
-    def _resolve(self, proposal: Proposal, change: StatusChange) -> None:
-        replaced = proposal.facts["replaces"]
-        content = {
-            "kind": "proposal",
-            "area_id": proposal.area_id,
-            "title": proposal.facts["title"],
-            "proposal": proposal.digest,
-            "session_id": proposal_id(proposal.number),
-            "decided_at": format_time(change.at),
-            "decided_by": self.deciders(change),
-            "supersedes": [self._digests[number] for number in replaced if number in self._digests],
-            "references": {
-                "decision": proposal.facts["resolution"],
-                "replaces": [proposal_id(number) for number in replaced if number not in self._digests],
-            },
-        }
-        self.resolutions[proposal.number] = content
-        self._digests[proposal.number] = digest("resolution", content)
+    def _judge_edges(self) -> dict[int, tuple[Edge, ...]]:
+        """Look at each edge in the order of acceptance, since what came first decides what comes later."""
+        order = {number: place for place, number in enumerate(self.accepted)}
+        superseded: set[int] = set()
+        edges: dict[int, tuple[Edge, ...]] = {}
+        for number in (*self.accepted, *sorted(self.proposals.keys() - order.keys())):
+            targets = self.proposals[number].facts["replaces"]
+            found = [Edge(number, target, self._obstacle(number, target, order, superseded)) for target in targets]
+            superseded |= {edge.target for edge in found if edge.obstacle is None}
+            edges[number] = tuple(found)
+        return edges
+
+    def _obstacle(self, number: int, target: int, order: Mapping[int, int], superseded: set[int]) -> Obstacle | None:
+        if number not in order:
+            return Obstacle.SUCCESSOR_NEVER_ACCEPTED
+        if target not in order:
+            return Obstacle.TARGET_NEVER_ACCEPTED
+        if order[target] >= order[number]:
+            return Obstacle.TARGET_ACCEPTED_LATER
+        if self.proposals[target].area_id != self.proposals[number].area_id:
+            return Obstacle.TARGET_OF_ANOTHER_AREA
+        return Obstacle.TARGET_ALREADY_SUPERSEDED if target in superseded else None
+
+    def edges(self, number: int) -> tuple[Edge, ...]:
+        """What a proposal replaces, in the order of the record."""
+        return self._edges[number]
 
     @cached_property
     def governance_changed_at(self) -> datetime:
@@ -162,11 +217,11 @@ class Record:
         return change.at
 
     def authority(self, at: datetime) -> str:
-        """Who decides where nobody was delegated; the decision that changes it is still the former's."""
+        """Who decides; the decision that changes it is still the former's."""
         return FIRST_AUTHORITY if at <= self.governance_changed_at else LATER_AUTHORITY
 
     def deciders(self, change: StatusChange) -> list[str]:
-        """Who accepted: the delegates, or else the authority of the day."""
+        """Who said yes: the delegates, or else the authority of the day."""
         return list(self.proposals[change.number].facts["delegate"]) or [self.authority(change.at)]
 
     def unchanging(self) -> list[Proposal]:

@@ -1,57 +1,41 @@
-"""Recording: each commit of the record becomes one unit of work, with the time, ids and nonces of the record.
+"""Recording: each commit of the record becomes one unit of work, and each acceptance a session of `Charter`.
 
-Nothing comes from the machine it runs on, so every ledger backend ends with the same root. Each unit is a named
-operation: a recording that was interrupted goes on where it stopped, and nothing is recorded twice.
+Nothing comes from the machine it runs on, so every ledger backend ends with the same root. What was done is seen in the
+store: commits are named operations, and sessions say how far they came. So a recording that was interrupted goes on
+where it stopped, and nothing is recorded twice.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 from functools import partial
-from hashlib import sha256
 from typing import Any, Final
 
-from charter_persist.cli.demo.peps import AS_OF, GOVERNANCE_CHANGE, Proposal, Record, StatusChange, Unit, proposal_id
+from charter_persist.cli.demo.areas import Areas
+from charter_persist.cli.demo.decision import Decision, decide
+from charter_persist.cli.demo.peps import (
+    AS_OF,
+    GOVERNANCE_CHANGE,
+    Edge,
+    Proposal,
+    Record,
+    StatusChange,
+    Unit,
+    proposal_id,
+)
+from charter_persist.cli.demo.tape import Tape
+from charter_persist.engine.charter import Charter
 from charter_persist.errors import ConflictError
-from charter_persist.journal.entry import NONCE_BYTES
-from charter_persist.model.digest import Digest
+from charter_persist.model.area import area_scope, authority_ref, scope_ref
 from charter_persist.model.time import format_time
 from charter_persist.store import Store, connect
 from charter_persist.unit_of_work import Receipt, UnitOfWork
 
 DONE_KEY: Final = "demo/peps/counts"
 SOURCE_KEY: Final = "demo/peps/source"
-
-
-class Tape:
-    """Time, identifiers and nonces as the record has them; it is wound to each unit as that begins."""
-
-    def __init__(self) -> None:
-        self._at = AS_OF
-        self._seed = ""
-        self._count = 0
-
-    def wind(self, at: datetime, seed: str) -> None:
-        """Go to the beginning of a unit."""
-        self._at, self._seed, self._count = at, seed, 0
-
-    def clock(self) -> datetime:
-        """The time of the unit."""
-        return self._at
-
-    def new_id(self) -> str:
-        """The next identifier of the unit."""
-        return self._next().hex()
-
-    def nonce(self) -> bytes:
-        """The next nonce of the unit. It is no secret, and neither is what it covers."""
-        return self._next()
-
-    def _next(self) -> bytes:
-        self._count += 1
-        return sha256(f"{self._seed}/{self._count}".encode()).digest()[:NONCE_BYTES]
+NOT_APPLIED: Final = "SUPERSESSION_NOT_APPLIED"
+STATUS_CHANGED: Final = "STATUS_CHANGED"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,130 +77,142 @@ def record_all(store: Store, tape: Tape, record: Record, advance: Callable[[int,
         ConflictError: the store holds something else.
         BackendError: the database failed; run it again.
     """
+    source = {"as_of": format_time(AS_OF), "sha256": record.source_sha256}
     with store.read() as view:
+        if view.journal.size() and view.metadata.get(SOURCE_KEY) != source:
+            raise ConflictError("the store holds other records; the demonstration needs one that is empty")
         if view.metadata.exists(DONE_KEY):
             return Recorded(repeated=True, receipt=None)
-        is_empty = view.journal.size() == 0
-    if not is_empty and store.resolve(_operation(record.units[0])) is None:
-        raise ConflictError("the store holds other records; the demonstration needs one that is empty")
-    scribe = Scribe(record, tape)
+    tape.wind(AS_OF if not record.units else record.units[0].at, "begin")
+    store.run(lambda uow: uow.metadata.set(SOURCE_KEY, source), operation_id="demo/peps/begin")
+    scribe = Scribe(store, tape, record)
     for done, unit in enumerate(record.units):
-        store.run(partial(scribe.write, unit=unit), operation_id=_operation(unit))
+        scribe.write(unit)
         advance(done + 1, len(record.units) + 1)
-    outcome = store.run(scribe.finish, operation_id="demo/peps/end")
-    return Recorded(repeated=False, receipt=outcome.receipt)
-
-
-def _operation(unit: Unit) -> str:
-    return f"demo/peps/{unit.commit}"
+    return Recorded(repeated=False, receipt=scribe.finish())
 
 
 class Scribe:
-    """Writes units. It keeps nothing between them: what it needs is in the record and in the store."""
+    """Writes the record. What it needs to know of what it wrote before, it reads from the store."""
 
-    def __init__(self, record: Record, tape: Tape) -> None:
-        self._record = record
+    def __init__(self, store: Store, tape: Tape, record: Record) -> None:
+        self._store = store
         self._tape = tape
+        self._record = record
+        self._charter = Charter(store)
+        self._areas = Areas(self._charter, tape, record)
 
-    def write(self, uow: UnitOfWork, unit: Unit) -> None:
-        """Record all changes of one commit."""
-        self._tape.wind(unit.at, unit.commit)
+    def write(self, unit: Unit) -> None:
+        """Record all changes of one commit, then decide what they decided."""
         for change in unit.changes:
-            proposal = self._record.proposals[change.number]
-            authority = self._area(uow, proposal, change.at)
-            if change.ordinal == 1:
-                uow.objects.put("proposal", proposal.content)
-                if proposal.acceptance is not None:
-                    self._open_session(uow, proposal, authority)
-            if change == proposal.acceptance:
-                self._accept(uow, proposal, change)
-            self._append_event(uow, proposal, change, authority)
-            if change == self._record.proposals[GOVERNANCE_CHANGE].acceptance:
-                self._change_authority(uow)
+            self._areas.found(self._record.proposals[change.number], unit.at)
+        self._tape.wind(unit.at, unit.commit)
+        self._store.run(partial(self._note, unit=unit), operation_id=f"demo/peps/{unit.commit}")
+        accepted = [change for change in unit.changes if change == self._record.proposals[change.number].acceptance]
+        for change in accepted:
+            self._accept(self._record.proposals[change.number], change)
+        if GOVERNANCE_CHANGE in {change.number for change in accepted}:
+            self._areas.change_authority()
 
-    def finish(self, uow: UnitOfWork) -> None:
-        """Record what never changed, where the record comes from, and how much there was."""
-        self._tape.wind(AS_OF, "end")
+    def finish(self) -> Receipt | None:
+        """Record what never changed, which replacements came to nothing, and how much there was."""
         for proposal in self._record.unchanging():
-            self._area(uow, proposal, AS_OF)
+            self._areas.found(proposal, AS_OF)
+        self._tape.wind(AS_OF, "end")
+        return self._store.run(self._end, operation_id="demo/peps/end").receipt
+
+    def _end(self, uow: UnitOfWork) -> None:
+        for proposal in self._record.unchanging():
             uow.objects.put("proposal", proposal.content)
-        uow.metadata.set(SOURCE_KEY, {"as_of": format_time(AS_OF), "sha256": self._record.source_sha256})
+        for number, proposal in sorted(self._record.proposals.items()):
+            if proposal.acceptance is None:
+                self._note_edges(uow, number)
         counts = {
             "commits": len(self._record.units),
             "proposals": len(self._record.proposals),
-            "resolutions": len(self._record.resolutions),
+            "resolutions": len(self._record.accepted),
             "status_changes": sum(len(unit.changes) for unit in self._record.units),
         }
         uow.metadata.set(DONE_KEY, counts)
 
-    def _area(self, uow: UnitOfWork, proposal: Proposal, at: datetime) -> Digest:
-        """Make the area of a proposal where it is not there yet; returns the authority in force."""
-        ref = uow.refs.get(f"area/{proposal.area_id}/authority")
-        if ref is not None and ref.digest is not None:
-            return ref.digest
-        area = {"area_id": proposal.area_id, "name": proposal.facts["type"], "created_at": format_time(at)}
-        uow.objects.put("area", area)
-        return self._set_authority(uow, proposal.area_id, at, self._record.authority(at), [])
+    def _note(self, uow: UnitOfWork, unit: Unit) -> None:
+        for change in unit.changes:
+            proposal = self._record.proposals[change.number]
+            if change.ordinal == 1:
+                uow.objects.put("proposal", proposal.content)
+            accepted = change == proposal.acceptance
+            uow.audit.append(
+                STATUS_CHANGED,
+                scope=area_scope(proposal.area_id),
+                subject=("proposal", proposal.proposal_id),
+                actor=", ".join(self._record.deciders(change)) if accepted else None,
+                details={"commit": change.commit, "from": change.before, "to": change.status},
+                context=_context(uow, proposal),
+                event_id=change.event_id,
+                occurred_at=change.at,
+            )
 
-    def _change_authority(self, uow: UnitOfWork) -> None:
-        """Give every area the later authority, which supersedes the earlier one."""
-        for area in list(uow.objects.iter("area")):
-            area_id = area.object["area_id"]
-            former = uow.refs.require(f"area/{area_id}/authority").digest
-            later = self._record.authority(AS_OF)
-            self._set_authority(uow, area_id, self._record.governance_changed_at, later, [former])
-
-    def _set_authority(self, uow: UnitOfWork, area_id: str, at: datetime, who: str, supersedes: list[Any]) -> Digest:
-        content = {
-            "kind": "authority",
-            "area_id": area_id,
-            "title": f"{who} decides",
-            "decided_at": format_time(at),
-            "supersedes": supersedes,
-        }
-        authority = uow.objects.put("resolution", content)
-        _point(uow, f"area/{area_id}/authority", authority)
-        return authority
+    def _accept(self, proposal: Proposal, change: StatusChange) -> None:
+        """Hold the session of a proposal; who is in force accepts, on the advice of the delegates where there are."""
+        edges = self._record.edges(proposal.number)
+        known = {edge: self._charter.outcome(proposal_id(edge.target))[0] for edge in edges if edge.target_accepted}
+        areas = {self._record.proposals[edge.target].area_id for edge in known}
+        delegates = list(proposal.facts["delegate"])
+        decision = Decision(
+            session_id=proposal.proposal_id,
+            area_id=proposal.area_id,
+            at=change.at,
+            actor=self._areas.in_force(proposal.area_id),
+            problem_statement=f"Shall {proposal.proposal_id} be accepted?",
+            content=self._content(proposal, edges),
+            rationale=f"On the advice of {', '.join(delegates)}, to whom it was delegated" if delegates else None,
+            supersedes=tuple(name for edge, name in known.items() if edge.obstacle is None),
+            referenced_areas=tuple(areas - {proposal.area_id}),
+            referenced_resolutions=tuple(name for edge, name in known.items() if edge.obstacle is not None),
+        )
+        decide(self._charter, self._tape, decision)
+        if any(edge.obstacle for edge in edges):
+            self._tape.wind(change.at, f"{proposal.proposal_id}/edges")
+            operation = f"demo/peps/edges/{proposal.proposal_id}"
+            self._store.run(partial(self._note_edges, number=proposal.number), operation_id=operation)
 
     @staticmethod
-    def _open_session(uow: UnitOfWork, proposal: Proposal, authority: Digest) -> None:
-        name = proposal_id(proposal.number)
-        uow.sessions.create(
-            session_id=name,
-            area_id=proposal.area_id,
-            problem_statement=f"Shall {name} be accepted?",
-            authority_resolution_id=authority,
-        )
-        uow.sessions.add_candidate(name, {"proposal": proposal.digest}, candidate_id=name)
-        uow.sessions.set_state(name, "ACTIVE")
-
-    def _accept(self, uow: UnitOfWork, proposal: Proposal, change: StatusChange) -> None:
-        name = proposal_id(proposal.number)
-        for who in self._record.deciders(change):
-            uow.sessions.record_stance(name, actor_id=who, candidate_id=name, stance="ACCEPT")
-        uow.sessions.seal(name, "ACCEPTED", accepted=[name])
-        resolution = uow.objects.put("resolution", self._record.resolutions[proposal.number])
-        _point(uow, f"area/{proposal.area_id}/head", resolution)
-
-    def _append_event(self, uow: UnitOfWork, proposal: Proposal, change: StatusChange, authority: Digest) -> None:
-        name = proposal_id(proposal.number)
-        accepted = change == proposal.acceptance
-        uow.audit.append(
-            "STATUS_CHANGED",
-            scope=f"AREA:{proposal.area_id}",
-            subject=("proposal", name),
-            actor=", ".join(self._record.deciders(change)) if accepted else None,
-            details={"commit": change.commit, "from": change.before, "to": change.status},
-            context={
-                "authority_resolution_id": authority,
-                "session_id": name if proposal.acceptance is not None else None,
+    def _content(proposal: Proposal, edges: tuple[Edge, ...]) -> dict[str, Any]:
+        """What is accepted; the edges that supersede nothing are references in it."""
+        return {
+            "text": f"PEP {proposal.number}: {proposal.facts['title']}",
+            "proposal": proposal.digest,
+            "decided_by": list(proposal.facts["delegate"]),
+            "references": {
+                "decision": proposal.facts["resolution"],
+                "replaces": [proposal_id(edge.target) for edge in edges if edge.obstacle is not None],
             },
-            event_id=change.event_id,
-            occurred_at=change.at,
-        )
+        }
+
+    def _note_edges(self, uow: UnitOfWork, number: int) -> None:
+        """Append one event for each edge that supersedes nothing, with the rule that stands against it."""
+        proposal = self._record.proposals[number]
+        for edge in self._record.edges(number):
+            if edge.obstacle is not None:
+                uow.audit.append(
+                    NOT_APPLIED,
+                    scope=area_scope(proposal.area_id),
+                    subject=("proposal", proposal.proposal_id),
+                    details={
+                        "rule": str(edge.obstacle),
+                        "requirement": edge.obstacle.requirement,
+                        "target": proposal_id(edge.target),
+                    },
+                    context=_context(uow, proposal),
+                    event_id=f"{proposal.proposal_id}/replaces/{proposal_id(edge.target)}",
+                )
 
 
-def _point(uow: UnitOfWork, name: str, digest: Digest) -> None:
-    """Point a ref to an object, whatever it pointed to."""
-    ref = uow.refs.get(name)
-    uow.refs.set(name, digest, expected=0 if ref is None else ref.version)
+def _context(uow: UnitOfWork, proposal: Proposal) -> dict[str, str | None]:
+    """What was in force in the area of a proposal, and its session where it has one."""
+    authority, scope = (uow.refs.require(name(proposal.area_id)) for name in (authority_ref, scope_ref))
+    return {
+        "authority_resolution_id": authority.digest,
+        "scope_resolution_id": scope.digest,
+        "session_id": proposal.proposal_id if proposal.acceptance is not None else None,
+    }

@@ -68,7 +68,7 @@ class Operation(Base):
     """Value and receipt of a named unit of work: tells after a lost answer whether it was committed."""
 
     __tablename__ = "operation"
-    __table_args__ = (KEYED,)
+    __table_args__ = (length("digest", 32), KEYED)
 
     operation_id: Mapped[NameKey]
     value: Mapped[Bytes]
@@ -77,6 +77,7 @@ class Operation(Base):
     size: Mapped[Int | None]
     root: Mapped[Hex | None]
     recorded_at: Mapped[Int]
+    digest: Mapped[Hex]
 
 
 class StoreIdentity(Base):

@@ -1,0 +1,98 @@
+"""The tables of present values against the logs that they follow from.
+
+Cost: one read of each table, and for each session its newest row in the log. Imports ``repositories``,
+``backends.contract`` and ``model``. Source: RELIABILITY P23.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from charter_persist.backends.contract import (
+    REF,
+    SESSION,
+    SESSION_CANDIDATE,
+    SESSION_LOG,
+    SESSION_STANCE,
+    Key,
+    Reader,
+    RefLogRow,
+    RefRow,
+    Relation,
+)
+from charter_persist.errors import CorruptStoreError
+from charter_persist.integrity.collected import Findings
+from charter_persist.integrity.journal_pass import UNREADABLE
+from charter_persist.integrity.reading import rows_by_key
+from charter_persist.repositories.sessions import projection_of
+
+_OF_SESSIONS: Final[tuple[Relation[Any], ...]] = (SESSION, SESSION_CANDIDATE, SESSION_STANCE)
+_CODE: Final = "PROJECTION_MISMATCH"
+
+
+def check_refs(reader: Reader, logged: Mapping[str, RefLogRow], findings: Findings) -> None:
+    """Compare the table of refs with the newest change of each.
+
+    Args:
+        reader: of the snapshot.
+        logged: the newest change of each ref, deletions included.
+        findings: takes what differs.
+    """
+    waiting = {name: row for name, row in logged.items() if row.digest is not None}
+    for ref in rows_by_key(reader, REF, findings):
+        row = waiting.pop(ref.name, None)
+        if row is None or row.digest is None or ref != _ref_row(row):
+            findings.add(_CODE, f"ref/{ref.name}", "the ref does not follow from its log")
+    for name in waiting:
+        findings.add(_CODE, f"ref/{name}", "the ref is in its log and not in the table")
+
+
+def _ref_row(row: RefLogRow) -> RefRow:
+    return RefRow(row.name, row.digest or b"", row.version, row.revision, row.position)
+
+
+def check_sessions(reader: Reader, newest: Mapping[str, tuple[int, int]], findings: Findings) -> None:
+    """Compare the tables of sessions with the newest row of each in the log.
+
+    Args:
+        reader: of the snapshot.
+        newest: position and version of the newest row of each session.
+        findings: takes what differs.
+    """
+    for name, (position, _) in newest.items():
+        _check_session(reader, name, position, findings)
+    for relation in _OF_SESSIONS:
+        for row in rows_by_key(reader, relation, findings):
+            if row[0] not in newest:
+                findings.add(_CODE, _subject(relation, relation.key_of(row)), "the row belongs to no session")
+
+
+def _check_session(reader: Reader, name: str, position: int, findings: Findings) -> None:
+    """The rows of one session's present state must follow from its newest row in the log."""
+    try:
+        logged = reader.get(SESSION_LOG, (position,))
+        expected = {} if logged is None else projection_of(logged)
+    except UNREADABLE:
+        return  # the row of the log was reported already
+    for relation in _OF_SESSIONS:
+        wanted = {key: row for (of, key), row in expected.items() if of is relation}
+        try:
+            found = {relation.key_of(row): row for row in _rows_of(reader, relation, name)}
+        except CorruptStoreError:
+            findings.add(_CODE, f"{relation.name}/{name}", "the rows of the session cannot be read")
+            continue
+        for key in wanted.keys() | found.keys():
+            if wanted.get(key) != found.get(key):
+                findings.add(_CODE, _subject(relation, key), "the row does not follow from the log")
+
+
+def _rows_of(reader: Reader, relation: Relation[Any], name: str) -> Iterator[Any]:
+    if relation is SESSION:
+        row = reader.get(relation, (name,))
+        return iter(() if row is None else (row,))
+    return reader.scan(relation, relation.key, prefix=(name,))
+
+
+def _subject(relation: Relation[Any], key: Key) -> str:
+    return f"{relation.name}/{'/'.join(map(str, key))}"

@@ -1,0 +1,1 @@
+"""Carrying a whole store to another place, or its content to another store."""

@@ -1,0 +1,58 @@
+"""Stores to back up, and everything that one holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from charter_persist import Store, connect, upgrade
+from charter_persist.backends.contract import RELATIONS
+from charter_persist.store import restore_target
+from charter_persist.testing.history import record_history
+from charter_persist.transfer.backup import Backup, backup
+from charter_persist.transfer.restore import Restored, restore
+
+UNITS = 45
+
+Dump = dict[str, list[Any]]
+
+
+def new_url(folder: Path, name: str = "source") -> str:
+    """The URL of a new store."""
+    url = f"sqlite:///{folder / name}.db"
+    upgrade(url)
+    return url
+
+
+def dump(url: str) -> Dump:
+    """Every row of a store."""
+    with connect(url, read_only=True) as store, store.read() as view:
+        return {relation.name: list(view.reader.scan(relation, relation.key)) for relation in RELATIONS}
+
+
+def back_up(url: str, folder: Path, *, incremental: bool = False) -> Backup:
+    with connect(url) as store:
+        return backup(store, folder, store_id=store.store_id, incremental=incremental)
+
+
+def bring_back(folder: Path, url: str, *, revision: int | None = None, replace: bool = False) -> Restored:
+    return restore(folder, restore_target(url, replace=replace), revision=revision)
+
+
+def record(url: str, first: int = 0, last: int = UNITS) -> None:
+    """A history of every kind of row, with compactions."""
+    with connect(url) as store:
+        record_history(store, first, last)
+
+
+def note(store: Store, text: str) -> int:
+    """A unit of one object and one audit event; its revision."""
+    with store.begin() as uow:
+        digest = uow.objects.put("doc", text)
+        uow.audit.append("NOTED", scope="GLOBAL", subject=("doc", digest))
+    assert uow.receipt is not None
+    return uow.receipt.revision
+
+
+def rows_of(folder: Path, number: int = 1) -> bytes:
+    return (folder / f"{number:06}.rows.jsonl").read_bytes()
