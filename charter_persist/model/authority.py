@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from charter_persist.errors import InvalidInputError
 from charter_persist.model.resolution import ResolutionType, resolution_type
@@ -28,6 +28,9 @@ class AuthorityRule(StrEnum):
     SOLE_ACTOR = "SOLE_ACTOR"
     UNANIMOUS_PRESENT = "UNANIMOUS_PRESENT"
     MAJORITY_PRESENT = "MAJORITY_PRESENT"
+
+
+_RULES: Final = dict(AuthorityRule.__members__)
 
 
 class Verdict(StrEnum):
@@ -171,9 +174,9 @@ def authority_rule(value: object) -> AuthorityRule:
     Raises:
         InvalidInputError: there is no such rule.
     """
-    if type(value) not in (str, AuthorityRule) or value not in AuthorityRule.__members__:
+    if type(value) not in (str, AuthorityRule) or value not in _RULES:
         raise InvalidInputError(f"an authority decides by {', '.join(AuthorityRule)}, not {str(value)[:80]!r}")
-    return AuthorityRule(str(value))
+    return _RULES[str(value)]
 
 
 def evaluate(session: Session, constraints: Constraints) -> Evaluation:
@@ -188,12 +191,26 @@ def evaluate(session: Session, constraints: Constraints) -> Evaluation:
 
     Spec: GOV-5
     """
+    evaluated = {name: _in_state(session, of) for name, of in weigh(session, constraints).items()}
+    return Evaluation(session.session_id, evaluated)
+
+
+def weigh(session: Session, constraints: Constraints) -> dict[str, CandidateEvaluation]:
+    """Say of each candidate what its stances make of it, whatever state the session is in.
+
+    Args:
+        session: with its stances.
+        constraints: that it captured.
+
+    Returns:
+        By candidate id, in the order they were added; what `evaluate` says while the session is ACTIVE.
+    """
     present = {actor for actor, _ in session.stances}
-    evaluated = {}
+    weighed = {}
     for candidate_id in session.candidates:
         said = {actor: stance.type for (actor, of), stance in session.stances.items() if of == candidate_id}
-        evaluated[candidate_id] = _in_state(session, _evaluate_candidate(constraints, present, said))
-    return Evaluation(session.session_id, evaluated)
+        weighed[candidate_id] = _evaluate_candidate(constraints, present, said)
+    return weighed
 
 
 def _in_state(session: Session, evaluated: CandidateEvaluation) -> CandidateEvaluation:

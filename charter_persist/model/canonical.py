@@ -1,7 +1,7 @@
 """Canonical JSON: one sequence of bytes for each value, by RFC 8785 to the letter, and the readers that go with it.
 
-`canonical_bytes` writes, `parse_json` reads JSON from outside, `load_canonical` reads bytes that were verified. The
-domain is the same for all three: None, bool, finite float, int within ±(2^53−1), str without lone surrogates, list,
+`canonical_bytes` writes, `parse_json` reads JSON from outside, `read_canonical` reads bytes from outside that must be
+canonical, `load_canonical` reads bytes that were verified. The domain is the same for all: None, bool, finite float, int within ±(2^53−1), str without lone surrogates, list,
 and dict with str keys; exactly these types, no subclass of them.
 
 One walk checks the value and finds out which encoder may write it. A fast encoder (orjson where it is installed, else
@@ -33,9 +33,9 @@ _STRUCTURE: Final = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[\]{}]', re.DOTA
 # Maps each digit to "0" and all else to a space: sixteen digits in a row are then one cheap search.
 _DIGITS: Final = bytes(0x30 if 0x30 <= byte <= 0x39 else 0x20 for byte in range(256))
 _SIXTEEN_DIGITS: Final = b"0" * 16
-# The same, and what makes a float of a number to ".": a float has a digit before it.
-_NUMBERS: Final = bytes(0x2E if byte in b".eE" else kept for byte, kept in enumerate(_DIGITS))
-_FLOAT: Final = b"0."
+# Maps what makes a float of a number to ".", and what stands before an item to ",".
+_MARKS: Final = bytes(0x2E if byte in b".eE" else 0x2C if byte == 0x5B else byte for byte in range(256))
+_INTEGER: Final = b"-0123456789"
 _INTEGER_CHARACTERS_MAX: Final = len(str(-INTEGER_MAX))
 
 
@@ -129,6 +129,32 @@ def load_canonical(data: bytes) -> Any:
         raise IntegrityError("the stored bytes are not canonical JSON; run `charter verify`") from exc
 
 
+def read_canonical(data: bytes, *, options: Options = DEFAULT_OPTIONS) -> Any:
+    """Read bytes from outside that must be the canonical form of what they say.
+
+    Args:
+        data: any bytes.
+        options: limits; ``nesting_max`` and ``object_bytes_max`` apply.
+
+    Returns:
+        The value whose canonical form they are.
+
+    Raises:
+        NotCanonicalError: they are not JSON, or not in that form.
+        LimitExceededError: they are too large, or nested too deep.
+
+    Source: HASH-2.
+    """
+    try:
+        value = load_canonical(data)
+    except IntegrityError as exc:
+        raise NotCanonicalError("the bytes are not JSON") from exc
+    within = len(data) <= options.object_bytes_max and data.count(b"[") + data.count(b"{") <= options.nesting_max
+    if not (within and _is_plain_form(data, value)) and canonical_bytes(value, options=options) != data:
+        raise NotCanonicalError("the bytes are not the canonical form of what they say")
+    return value
+
+
 def is_canonical(data: bytes) -> bool:
     """Say whether bytes are the canonical form of a value: reading and writing them gives them again.
 
@@ -137,13 +163,29 @@ def is_canonical(data: bytes) -> bool:
 
     Source: HASH-2.
     """
-    numbers = data.translate(_NUMBERS)
     try:
-        if data.isascii() and _SIXTEEN_DIGITS not in numbers and _FLOAT not in numbers:
+        if _is_plain(data):
             return _encode_plain(_decode_plain(data)) == data
         return canonical_bytes(load_canonical(data)) == data
     except (ValueError, TypeError, RecursionError, IntegrityError):
         return False
+
+
+def _is_plain_form(data: bytes, value: object) -> bool:
+    """Whether bytes are plain, and the canonical form of the value that was read from them."""
+    try:
+        return _is_plain(data) and _encode_plain(value) == data
+    except (ValueError, TypeError):
+        return False
+
+
+def _is_plain(data: bytes) -> bool:
+    """Whether JSON without space has only what the fast encoder writes by RFC 8785, as its bytes show without a parse."""
+    if not data.isascii() or _SIXTEEN_DIGITS in data.translate(_DIGITS):
+        return False
+    # With signs and digits left out, the point or the exponent of a float stands where its item begins.
+    bare = data.translate(_MARKS, _INTEGER)
+    return b'":.' not in bare and b",." not in bare and not bare.startswith(b".")
 
 
 def _choose_encoder(value: object, nesting_max: int, bytes_max: int, limit: SizeLimit) -> Callable[[Any], bytes] | None:

@@ -16,12 +16,14 @@ from charter_persist.model.adoption import ImportRecord, ImportReview, Rehash
 from charter_persist.model.area import Area, AreaRetirement
 from charter_persist.model.lifecycle import Transition
 from charter_persist.model.resolution import Resolution
-from charter_persist.model.session import Candidate, Session, Stance, StanceKind
-from charter_persist.model.shape import exact_fields, moment
+from charter_persist.model.session import FINAL_STATES, Candidate, Session, SessionState, Stance, StanceKind
+from charter_persist.model.shape import exact_fields, json_object, moment
 from charter_persist.model.text import check_text
 
 SESSION_FIELDS: Final = frozenset(Session("s", "a", "", "").to_json()) - {"version"}
 CANDIDATE_FIELDS: Final = frozenset({"candidate_id", "content", "created_at", "rationale"})
+_OUTCOME_FIELDS: Final = frozenset({"accepted_candidate_ids"})
+_STANCES: Final = dict(StanceKind.__members__)
 STANCE_FIELDS: Final = frozenset({"actor_id", "candidate_id", "recorded_at", "type"})
 
 
@@ -36,7 +38,7 @@ def read_candidate(content: object) -> Candidate:
     moment(data["created_at"])
     if data["rationale"] is not None and type(data["rationale"]) is not str:
         raise InvalidInputError("the rationale of a candidate must be a text or null")
-    return Candidate(**data)
+    return Candidate(data["candidate_id"], data["content"], data["rationale"], data["created_at"])
 
 
 def read_stance(content: object) -> Stance:
@@ -49,9 +51,9 @@ def read_stance(content: object) -> Stance:
     check_text(data["actor_id"], field="actor_id")
     check_text(data["candidate_id"], field="candidate_id")
     moment(data["recorded_at"])
-    if type(data["type"]) is not str or data["type"] not in StanceKind.__members__:
+    if type(data["type"]) is not str or data["type"] not in _STANCES:
         raise InvalidInputError(f"a stance is ACCEPT, REJECT or ABSTAIN, not {str(data['type'])[:80]!r}")
-    return Stance(**{**data, "type": StanceKind(data["type"])})
+    return Stance(data["actor_id"], data["candidate_id"], _STANCES[data["type"]], data["recorded_at"])
 
 
 def read_sealed_session(content: object) -> Session:
@@ -61,28 +63,45 @@ def read_sealed_session(content: object) -> Session:
         InvalidInputError: it is not the content of such a session.
     """
     data = exact_fields(content, SESSION_FIELDS, form="a session")
-    for item in _items(data["candidates"]):
-        read_candidate(item)
-    for item in _items(data["stances"]):
-        read_stance(item)
-    check_text(data["session_id"], field="session_id")
-    check_text(data["area_id"], field="area_id")
-    try:
-        session = Session.from_json({**data, "version": 0})
-        faithful = {**session.to_json(), "candidates": data["candidates"]} == {**data, "version": 0}
-        strangers = set(session.accepted) - session.candidates.keys()
-    except (KeyError, TypeError, ValueError) as exc:
-        raise InvalidInputError(f"that is not the content of a session: {exc}") from exc
-    if not session.sealed or not faithful or len(session.candidates) != len(data["candidates"]):
-        raise InvalidInputError(f"session {session.session_id} is not one that has ended, or contradicts itself")
-    if strangers:
+    candidates = {item.candidate_id: item for item in map(read_candidate, _items(data["candidates"]))}
+    stances = {(item.actor_id, item.candidate_id): item for item in map(read_stance, _items(data["stances"]))}
+    outcome = exact_fields(data["outcome"], _OUTCOME_FIELDS, form="the outcome of a session")
+    session = Session(
+        session_id=check_text(data["session_id"], field="session_id"),
+        area_id=check_text(data["area_id"], field="area_id"),
+        problem_statement=data["problem_statement"],
+        created_at=data["created_at"],
+        state=_final_state(data["state"]),
+        authority_resolution_id=data["authority_resolution_id"],
+        scope_resolution_id=data["scope_resolution_id"],
+        constraints=json_object(data["constraints"], field="the constraints of a session"),
+        references=json_object(data["references"], field="the references of a session"),
+        candidates=candidates,
+        stances=stances,
+        accepted=tuple(_items(outcome["accepted_candidate_ids"])),
+        started_at=data["started_at"],
+        closed_at=data["closed_at"],
+    )
+    if len(candidates) != len(data["candidates"]) or len(stances) != len(data["stances"]):
+        raise InvalidInputError(f"session {session.session_id} has a candidate or a stance twice")
+    if len(stances) > 1 and list(stances) != sorted(stances):
+        raise InvalidInputError(f"the stances of session {session.session_id} must be sorted by actor and candidate")
+    if not all(type(name) is str and name in candidates for name in session.accepted):
         raise InvalidInputError(f"session {session.session_id} accepted a candidate that it does not have")
     return session
 
 
+def _final_state(value: object) -> SessionState:
+    if type(value) is not str or value not in FINAL_STATES:
+        raise InvalidInputError(
+            f"a session that has ended is {' or '.join(sorted(FINAL_STATES))}, not {str(value)[:80]!r}"
+        )
+    return SessionState(value)
+
+
 def _items(value: object) -> list[Any]:
     if type(value) is not list:
-        raise InvalidInputError("candidates and stances must be lists")
+        raise InvalidInputError("the candidates of a session, its stances and what it accepted must be lists")
     return value
 
 

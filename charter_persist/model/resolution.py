@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from charter_persist.errors import InvalidInputError
 from charter_persist.model.digest import Digest, parse_digest
@@ -44,15 +44,19 @@ class ResolutionState(StrEnum):
     RETIRED = "RETIRED"
 
 
+_TYPES: Final = dict(ResolutionType.__members__)
+_STATES: Final = dict(ResolutionState.__members__)
+
+
 def resolution_type(value: object) -> ResolutionType:
     """Read a type.
 
     Raises:
         InvalidInputError: there is no such type.
     """
-    if type(value) not in (str, ResolutionType) or value not in ResolutionType.__members__:
+    if type(value) not in (str, ResolutionType) or value not in _TYPES:
         raise InvalidInputError(f"a resolution is of type {', '.join(ResolutionType)}, not {str(value)[:80]!r}")
-    return ResolutionType(str(value))
+    return _TYPES[str(value)]
 
 
 def resolution_state(value: object) -> ResolutionState:
@@ -61,9 +65,9 @@ def resolution_state(value: object) -> ResolutionState:
     Raises:
         InvalidInputError: there is no such state.
     """
-    if type(value) not in (str, ResolutionState) or value not in ResolutionState.__members__:
+    if type(value) not in (str, ResolutionState) or value not in _STATES:
         raise InvalidInputError(f"a resolution is {', '.join(ResolutionState)}, not {str(value)[:80]!r}")
-    return ResolutionState(str(value))
+    return _STATES[str(value)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -126,7 +126,7 @@ def sorted_set(values: Iterable[str]) -> tuple[str, ...]:
 
 
 def _set(value: object, *, field: str) -> list[Any]:
-    if type(value) is not list or not {type(item) for item in value} <= {str}:
+    if type(value) is not list or (value and {type(item) for item in value} != {str}):
         raise InvalidInputError(f"{field} must be a list of texts")
     if len(value) > 1 and any(left >= right for left, right in pairwise(value)):
         raise InvalidInputError(f"{field} must be sorted and name nothing twice")

@@ -16,12 +16,11 @@ from typing import Any, Final, NamedTuple
 
 from charter_persist.errors import (
     DigestMismatchError,
-    IntegrityError,
     InvalidInputError,
     NotCanonicalError,
     NotSupportedError,
 )
-from charter_persist.model.canonical import canonical_bytes, load_canonical, parse_json
+from charter_persist.model.canonical import canonical_bytes, parse_json, read_canonical
 from charter_persist.model.digest import HASH_VERSION, Digest, hash_version, parse_digest
 from charter_persist.model.limits import Options
 from charter_persist.model.shape import exact_fields, names
@@ -199,23 +198,7 @@ def read_object(line: bytes, options: Options) -> tuple[ObjectLine, Any]:
             object_type=parts.type,
             digest=parts.digest.hex(),
         )
-    return parts, read_canonical(parts.data, options)
-
-
-def read_canonical(data: bytes, options: Options) -> Any:
-    """Read bytes from outside that must be the canonical form of what they say.
-
-    Raises:
-        NotCanonicalError: they are not.
-        LimitExceededError: they are too large, or nested too deep.
-    """
-    try:
-        value = load_canonical(data)
-    except IntegrityError as exc:
-        raise NotCanonicalError("the bytes are not JSON") from exc
-    if canonical_bytes(value, options=options) != data:
-        raise NotCanonicalError("the bytes are not the canonical form of what they say")
-    return value
+    return parts, read_canonical(parts.data, options=options)
 
 
 def read_ref(line: bytes, options: Options) -> RefLine:

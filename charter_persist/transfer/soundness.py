@@ -15,14 +15,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
 from charter_persist.index.index import Index
 from charter_persist.index.stored import StoredObject
 from charter_persist.model.adoption import ImportRecord, ImportReview, Rehash
 from charter_persist.model.area import Area, AreaRetirement
-from charter_persist.model.authority import Authority, AuthorityRule, Constraints, Verdict, evaluate
+from charter_persist.model.authority import Authority, AuthorityRule, Constraints, Verdict, weigh
 from charter_persist.model.digest import HASH_VERSION, HASH_VERSIONS, Digest, digest
 from charter_persist.model.finding import Finding
 from charter_persist.model.lifecycle import Transition
@@ -158,13 +157,13 @@ class Decisions:
             return
         constraints = Constraints.from_content(dict(session.constraints))
         context, closed_at = captured_context(session), moment(session.closed_at)
-        for why in _flaws(session, constraints):
+        proposals = {name: Proposal.from_content(session.candidates[name].content) for name in session.accepted}
+        for why in _flaws(session, constraints, proposals):
             self._find("ILLEGITIMATE_SESSION", f"session/{session.session_id}", why)
         self._captures.setdefault(_capture(session, constraints), session.session_id)
         self.references.update(("area", item) for item in context.referenced_area_ids)
         self.references.update(("resolution", item) for item in context.referenced_resolution_ids)
-        for candidate_id in session.accepted:
-            proposal = Proposal.from_content(session.candidates[candidate_id].content)
+        for candidate_id, proposal in proposals.items():
             if proposal.content is not None:
                 resolution = accepted_resolution(session, name, constraints.resolution_type, candidate_id, proposal)
                 self._founded[digest(Resolution.object_type, resolution.to_content())] = session.session_id
@@ -289,14 +288,14 @@ def _capture(session: Session, constraints: Constraints) -> Capture:
     )
 
 
-def _flaws(session: Session, constraints: Constraints) -> Iterator[str]:
+def _flaws(session: Session, constraints: Constraints, proposals: Mapping[str, Proposal]) -> Iterator[str]:
     """Why a session could not have been accepted so, by itself."""
     kind = constraints.resolution_type
     if not {actor for actor, _ in session.stances} <= set(constraints.participants):
         yield "somebody has a stance in it who takes no part"
     if not set(constraints.required_participants) <= set(constraints.participants):
         yield "somebody is required who takes no part"
-    verdicts = evaluate(replace(session, state=SessionState.ACTIVE), constraints).candidates
+    verdicts = weigh(session, constraints)
     if not session.accepted or len(set(session.accepted)) != len(session.accepted):
         yield "it accepted nothing, or one candidate twice"
     if kind is not _GENERAL and len(session.accepted) > 1:
@@ -309,7 +308,7 @@ def _flaws(session: Session, constraints: Constraints) -> Iterator[str]:
     for candidate_id in session.accepted:
         if verdicts[candidate_id].verdict is not Verdict.ACCEPTABLE:
             yield f"candidate {candidate_id} was not acceptable: {'; '.join(verdicts[candidate_id].reasons)}"
-        proposal = Proposal.from_content(session.candidates[candidate_id].content)
+        proposal = proposals[candidate_id]
         if (
             kind is not _GENERAL
             and proposal.content is not None
