@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from benchmarks import bundle, fsck, index, on_postgres, on_sqlite, pure
+from benchmarks import bundle, fsck, index, kv, on_postgres, on_sqlite, pure
 from benchmarks.measure import Row
 
 HEAD = ("what", "charter_persist", "peer", "ratio", "wanted")
@@ -36,6 +36,7 @@ def rows(only: str | None, url: str | None, folder: Path, *, quick: bool) -> Ite
     parts: dict[str, Callable[[], Iterable[Row]]] = {
         "pure": lambda: pure.run(quick=quick),
         "sqlite": lambda: on_sqlite.run(folder, quick=quick),
+        "kv": lambda: kv.run(folder, quick=quick),
         "proofs": lambda: on_sqlite.proofs(folder, quick=quick),
         "fsck": lambda: fsck.run(folder, quick=quick),
         "index": lambda: index.run(folder, quick=quick),
@@ -53,7 +54,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks")
     parser.add_argument("--quick", action="store_true", help="a few items only: shows that it works, measures nothing")
-    parser.add_argument("--only", choices=["pure", "sqlite", "proofs", "fsck", "index", "bundle", "postgres"])
+    parser.add_argument("--only", choices=["pure", "sqlite", "kv", "proofs", "fsck", "index", "bundle", "postgres"])
     parser.add_argument("--postgres", metavar="URL", help="a server to make a database on")
     arguments = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="charter-benchmark-", dir="."))

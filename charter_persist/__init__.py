@@ -5,6 +5,7 @@ from charter_persist.engine.charter import Charter
 from charter_persist.errors import CharterError
 from charter_persist.model.canonical import canonical_bytes, parse_json
 from charter_persist.model.digest import Digest, Envelope, digest
+from charter_persist.model.entry import CheckRevision, CheckVersion, Delete, Entry, Set
 from charter_persist.model.limits import Options
 from charter_persist.store import Store, connect, upgrade
 from charter_persist.unit_of_work import Outcome, ReadView, Receipt, UnitOfWork
@@ -13,12 +14,17 @@ __all__ = [
     "Acceptance",
     "Charter",
     "CharterError",
+    "CheckRevision",
+    "CheckVersion",
+    "Delete",
     "Digest",
+    "Entry",
     "Envelope",
     "Options",
     "Outcome",
     "ReadView",
     "Receipt",
+    "Set",
     "Store",
     "UnitOfWork",
     "canonical_bytes",

@@ -212,6 +212,22 @@ class NotCanonicalError(InvalidInputError):
     code = "not-canonical"
 
 
+class ValidationError(InvalidInputError):
+    """The value is not of the encoding or the schema that its key has.
+
+    Attributes:
+        key: that was to hold it, or holds it.
+        field: path within the value, such as ``ports.0``; empty for the whole.
+    """
+
+    code = "validation"
+    key: str
+    field: str
+
+    def __init__(self, message: str | None = None, *, key: str, field: str = "") -> None:
+        super().__init__(message, key=key, field=field)
+
+
 class LimitExceededError(InvalidInputError):
     """A documented limit was exceeded.
 

@@ -167,8 +167,8 @@ class Store:
 
         Args:
             as_of: a revision, 0 for the empty store: everything is then as it was right after it, refs, sessions,
-                pages, roots and proofs included. Metadata that was compacted since then raises `CompactedError`
-                where it is read.
+                keys, pages, roots and proofs included. Metadata and keys that were compacted since then raise
+                `CompactedError` where they are read; a key that was erased since then is absent.
 
         Raises:
             NotFoundError: there is no such revision yet.
@@ -247,6 +247,24 @@ class Store:
         except CharterError as exc:
             return Health(ok=False, problem=exc.message)
         return Health(ok=True)
+
+    def scrub(self) -> None:
+        """Make sure that what was erased or compacted is in none of the files of the store; returns when it is so.
+
+        On SQLite no view may be open meanwhile, in any process, and the log is emptied. On Postgres the rows are gone
+        with the commit, and their space on the server's disk is overwritten after a VACUUM, which is the server's.
+        Backups are not touched.
+
+        Raises:
+            StoreBusyError: a view or another writer was in the way for ``unit_timeout_s``; nothing is lost, try again.
+            ReadOnlyError: the store was opened for reading only.
+            InvalidInputError: this thread has a unit of work open.
+
+        Spec: P28
+        """
+        self._check_open()
+        self._refuse_nesting()
+        self._backend.scrub(self._timeout_s)
 
     def diagnose(self) -> Diagnosis:
         """Look at settings, guards and sizes of the backend; reads only.

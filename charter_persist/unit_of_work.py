@@ -24,6 +24,8 @@ from charter_persist.model.canonical import canonical_bytes
 from charter_persist.model.limits import Options
 from charter_persist.repositories.audit import AuditReader, AuditRepository
 from charter_persist.repositories.base import ReadContext, Sources, WriteContext
+from charter_persist.repositories.kv import KeyValueRepository
+from charter_persist.repositories.kv_reader import KeyValueReader
 from charter_persist.repositories.metadata import MetadataReader, MetadataRepository
 from charter_persist.repositories.objects import ObjectReader, ObjectRepository
 from charter_persist.repositories.refs import RefReader, RefRepository
@@ -99,6 +101,7 @@ class ReadView:
     audit = _Lazy(AuditReader)
     metadata = _Lazy(MetadataReader)
     sessions = _Lazy(SessionReader)
+    kv = _Lazy(KeyValueReader)
 
     def __init__(self, snapshot: Snapshot, options: Options) -> None:
         self._snapshot = snapshot
@@ -137,6 +140,7 @@ class UnitOfWork:
     audit = _Lazy(AuditRepository)
     metadata = _Lazy(MetadataRepository)
     sessions = _Lazy(SessionRepository)
+    kv = _Lazy(KeyValueRepository)
 
     def __init__(self, context: WriteContext) -> None:
         self._context = context

@@ -11,7 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
+
+SCHEMA_VERSION: Final = 2
+"""Of the relations below; every open store is at it."""
 
 Row = TypeVar("Row", bound=tuple[Any, ...])
 Key = tuple[Any, ...]
@@ -182,6 +185,31 @@ class SessionLogRow(NamedTuple):
     data: bytes
 
 
+class KvEntryRow(NamedTuple):
+    """A key and its value now; ``position`` is its newest row in the log."""
+
+    key: str
+    value: bytes
+    version: int
+    revision: int
+    created_at: int
+    updated_at: int
+    position: int
+
+
+class KvChangeRow(NamedTuple):
+    """One change of a key; ``value`` is None where it was deleted, and ``nonce`` is empty then."""
+
+    position: int
+    key: str
+    version: int
+    revision: int
+    nonce: bytes
+    value: bytes | None
+    created_at: int
+    updated_at: int
+
+
 class JournalRow(NamedTuple):
     """One change, as the journal records it.
 
@@ -275,6 +303,8 @@ SESSION_STANCE = Relation(
 SESSION_LOG = Relation(
     "session_log", SessionLogRow, ("position",), (("position",), ("session_id", "version")), payload="data"
 )
+KV_ENTRY = Relation("kv_entry", KvEntryRow, ("key",), (("key",),), mutable=True, payload="value")
+KV_CHANGE = Relation("kv_change", KvChangeRow, ("position",), (("position",), ("key", "position")), payload="value")
 JOURNAL = Relation("journal", JournalRow, ("position",), (("position",),))
 JOURNAL_TILE = Relation("journal_tile", TileRow, ("level", "tile"), (("level", "tile"),), payload="nodes")
 JOURNAL_TILE_ROOT = Relation("journal_tile", TileRootRow, ("level", "tile"), (("level", "tile"),))
@@ -290,6 +320,8 @@ RELATIONS: tuple[Relation[Any], ...] = (
     SESSION_CANDIDATE,
     SESSION_STANCE,
     SESSION_LOG,
+    KV_ENTRY,
+    KV_CHANGE,
     JOURNAL,
     JOURNAL_TILE,
     OPERATION,
@@ -446,6 +478,14 @@ class LedgerBackend(Protocol):
         Raises:
             NotSupportedError: the backend has no such connections.
             InvalidInputError: the connection leads to another database.
+        """
+        ...
+
+    def scrub(self, timeout_s: float) -> None:
+        """Make sure that what committed units removed is in none of the files that are in the backend's hands.
+
+        Raises:
+            StoreBusyError: somebody read or wrote for longer than ``timeout_s``; what was removed may still be there.
         """
         ...
 

@@ -306,6 +306,9 @@ class MemoryBackend:
         """Refuse: there is no connection to join."""
         raise NotSupportedError("the memory backend has no database connection to join; use SQLite or Postgres")
 
+    def scrub(self, timeout_s: float) -> None:
+        """There is no file."""
+
     def diagnose(self) -> Diagnosis:
         """Row counts."""
         return Diagnosis((), {name: len(table.versions) for name, table in self.tables.items()})

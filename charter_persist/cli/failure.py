@@ -39,6 +39,7 @@ _SHOWN_FACTS: Final = (
     "digest",
     "event_id",
     "expected",
+    "field",
     "findings",
     "index",
     "key",

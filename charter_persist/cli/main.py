@@ -24,6 +24,7 @@ from charter_persist.cli.commands.health import doctor, status
 from charter_persist.cli.commands.import_ import import_
 from charter_persist.cli.commands.indexes import rebuild
 from charter_persist.cli.commands.journal import log
+from charter_persist.cli.commands.kv import kv
 from charter_persist.cli.commands.objects import get, put
 from charter_persist.cli.commands.refs import refs
 from charter_persist.cli.commands.rehash import rehash
@@ -52,7 +53,7 @@ _COMMANDS: Final = (
     *(init, upgrade, status),
     *(area, authority, scope, session, candidate, stance, evaluate, accept, resolution),
     *(audit, timeline, graph),
-    *(put, get, log, refs),
+    *(put, get, log, refs, kv),
     *(checkpoint, verify, fsck, doctor, rebuild),
     *(backup, restore, export, import_, rehash),
     demo,

@@ -18,12 +18,14 @@ from charter_persist.backends.contract import (
     JOURNAL,
     JOURNAL_TILE,
     JOURNAL_TILE_ROOT,
+    KV_CHANGE,
     METADATA_LOG,
     OBJECT,
     REF_LOG,
     SESSION_LOG,
     AuditRow,
     JournalRow,
+    KvChangeRow,
     MetadataRow,
     ObjectRow,
     Reader,
@@ -35,16 +37,21 @@ from charter_persist.errors import CharterError, CorruptStoreError
 from charter_persist.integrity.collected import Findings
 from charter_persist.integrity.reading import is_well_typed, rows_by_key, rows_by_position
 from charter_persist.journal.checkpoint import Checkpoint
-from charter_persist.journal.entry import commitment, entry_leaf
+from charter_persist.journal.entry import NONCE_BYTES, commitment, entry_leaf
 from charter_persist.journal.tree import TILE_WIDTH, Tree
 from charter_persist.model.canonical import load_canonical
 from charter_persist.model.digest import hash_version
 from charter_persist.model.session import Session
 from charter_persist.repositories.audit import audit_row
-from charter_persist.repositories.metadata import COMPACTION_KEY, metadata_bytes
+from charter_persist.repositories.compaction import BY_KEY, Compaction, accounts_for, compactions, is_record
+from charter_persist.repositories.compaction import OPERATION as COMPACT
+from charter_persist.repositories.kv_change import CREATE, DELETE, ERASE, UPDATE, change_bytes
+from charter_persist.repositories.metadata import metadata_bytes
 from charter_persist.repositories.refs import ref_bytes
 
 PROGRESS_EVERY: Final = 4_096
+_COMPACTED: Final[dict[str, Relation[Any]]] = {"metadata": METADATA_LOG, "kv": KV_CHANGE}
+"""By store the logs whose older rows may be missing."""
 # What reading a value that was altered may raise.
 UNREADABLE: Final = (
     *(CharterError, ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError),
@@ -117,7 +124,7 @@ class JournalPass:
         self._session: Session  # the one that was read last
         self._waiting: list[bytes] = []  # leaves that the tree has not taken yet
         self._root_then: bytes | None = None
-        self._compacted = self._compacted_upto()
+        self._compactions = {store: self._compactions_of(log) for store, log in _COMPACTED.items()}
         self._logs = self._open_logs(watcher)
 
     def _open_logs(self, watcher: Watcher | None) -> dict[str, _Log]:
@@ -135,6 +142,7 @@ class JournalPass:
             "ref": log(REF_LOG, self._check_ref, lambda row, _sound: told.ref(row)),
             "audit": log(AUDIT, self._check_audit, lambda row, _sound: told.audit(row)),
             "metadata": log(METADATA_LOG, _check_metadata, None),
+            "kv": log(KV_CHANGE, _check_kv, None),
             "session": log(SESSION_LOG, self._check_session, lambda row, _sound: told.session(row, self._session)),
         }
 
@@ -195,7 +203,7 @@ class JournalPass:
         if log.next is None or log.next.position != entry.position:
             self._check_unrecorded(log, entry.position)
             if log.next is None or log.next.position != entry.position:
-                if not self._was_compacted(entry):
+                if not self._was_removed(entry):
                     self._find(
                         "VALUE_MISSING", f"{log.name}/{entry.position}", f"the value of {entry.subject} is missing"
                     )
@@ -270,25 +278,28 @@ class JournalPass:
         if row.version != before + 1:
             self._find("VERSION_GAP", f"{table}/{row.position}", f"version {row.version} follows version {before}")
 
-    def _compacted_upto(self) -> int:
+    def _compactions_of(self, log: Relation[Any]) -> list[Compaction]:
         try:
-            order = ("key", "position")
-            rows = self._reader.scan(METADATA_LOG, order, prefix=(COMPACTION_KEY,), reverse=True, limit=1)
-            newest = next(rows, None)
-            return int(load_canonical(newest.value)["upto"]) if newest is not None and newest.value else 0
+            return compactions(self._reader, log)
         except UNREADABLE:
-            return 0  # the row itself is checked like any other, and is reported there
+            return []  # the row itself is checked like any other, and is reported there
 
-    def _was_compacted(self, entry: JournalRow) -> bool:
-        """Whether a compaction may have dropped this value: there must be a newer one of the same key."""
-        if entry.store != "metadata" or entry.position > self._compacted:
+    def _was_removed(self, entry: JournalRow) -> bool:
+        """Whether a compaction or an erasure may have removed this value: a newer row of its key tells."""
+        log = _COMPACTED.get(entry.store)
+        if log is None:
             return False
-        order, key = ("key", "position"), (entry.subject,)
         try:
-            rows = self._reader.scan(METADATA_LOG, order, prefix=key, after=(entry.position,), limit=1)
-            return next(rows, None) is not None
+            rows = self._reader.scan(log, BY_KEY, prefix=(entry.subject,), after=(entry.position,), limit=1)
+            newer = next(rows, None)
+            if newer is None:
+                return False
+            if accounts_for(self._compactions[entry.store], log, entry.subject, newer.position):
+                return True
+            recorded = self._reader.get(JOURNAL, (newer.position,))
         except CorruptStoreError:
             return True  # there is one, and it is reported where it stands
+        return recorded is not None and (recorded.store, recorded.operation) == ("kv", ERASE)
 
     def _grow(self) -> None:
         """Let the tree take the waiting leaves, and compare the tiles that they finish."""
@@ -339,4 +350,20 @@ def _check_metadata(row: MetadataRow, entry: JournalRow) -> bool:
         commitment(b"", metadata_bytes(row)) == entry.commitment
         and row.key == entry.subject
         and row.revision == entry.revision
+    )
+
+
+def _check_kv(row: KvChangeRow, entry: JournalRow) -> bool:
+    if row.value is None:
+        # No commitment covers the columns of a deletion, so they have one form.
+        operations: tuple[str, ...] = (DELETE, ERASE)
+        sound = (row.version, row.nonce, row.created_at) == (0, b"", row.updated_at)
+    else:
+        operations = (COMPACT,) if is_record(KV_CHANGE, row.key) else (CREATE if row.version == 1 else UPDATE,)
+        sound = len(row.nonce) == NONCE_BYTES
+    return (
+        sound
+        and entry.operation in operations
+        and commitment(row.nonce, change_bytes(row)) == entry.commitment
+        and (row.key, row.revision, row.updated_at) == (entry.subject, entry.revision, entry.recorded_at)
     )

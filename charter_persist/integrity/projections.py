@@ -1,6 +1,6 @@
 """The tables of present values against the logs that they follow from.
 
-Cost: one read of each table, and for each session its newest row in the log. Imports ``repositories``,
+Cost: one read of each table and of the log of keys, and for each session its newest row in the log. Imports ``repositories``,
 ``backends.contract`` and ``model``. Source: RELIABILITY P23.
 """
 
@@ -10,12 +10,15 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from charter_persist.backends.contract import (
+    KV_CHANGE,
+    KV_ENTRY,
     REF,
     SESSION,
     SESSION_CANDIDATE,
     SESSION_LOG,
     SESSION_STANCE,
     Key,
+    KvChangeRow,
     Reader,
     RefLogRow,
     RefRow,
@@ -25,6 +28,8 @@ from charter_persist.errors import CorruptStoreError
 from charter_persist.integrity.collected import Findings
 from charter_persist.integrity.journal_pass import UNREADABLE
 from charter_persist.integrity.reading import rows_by_key
+from charter_persist.repositories.compaction import BY_KEY, is_record
+from charter_persist.repositories.kv_change import entry_row
 from charter_persist.repositories.sessions import projection_of
 
 _OF_SESSIONS: Final[tuple[Relation[Any], ...]] = (SESSION, SESSION_CANDIDATE, SESSION_STANCE)
@@ -85,6 +90,48 @@ def _check_session(reader: Reader, name: str, position: int, findings: Findings)
         for key in wanted.keys() | found.keys():
             if wanted.get(key) != found.get(key):
                 findings.add(_CODE, _subject(relation, key), "the row does not follow from the log")
+
+
+def check_keys(reader: Reader, findings: Findings) -> None:
+    """Compare the table of keys with the newest change of each, and the versions of each key with each other.
+
+    Both are read in the order of their keys, so memory is constant.
+
+    Args:
+        reader: of the snapshot.
+        findings: takes what differs.
+    """
+    entries = rows_by_key(reader, KV_ENTRY, findings)
+    entry = next(entries, None)
+    for newest in _newest_changes(reader, findings):
+        while entry is not None and entry.key < newest.key:
+            findings.add(_CODE, f"kv_entry/{entry.key}", "the entry does not follow from the log")
+            entry = next(entries, None)
+        found = None
+        if entry is not None and entry.key == newest.key:
+            found, entry = entry, next(entries, None)
+        if found != entry_row(newest):
+            findings.add(_CODE, f"kv_entry/{newest.key}", "the entry does not follow from the log")
+    while entry is not None:
+        findings.add(_CODE, f"kv_entry/{entry.key}", "the entry does not follow from the log")
+        entry = next(entries, None)
+
+
+def _newest_changes(reader: Reader, findings: Findings) -> Iterator[KvChangeRow]:
+    """The newest change of each key, by key; what is kept of a key's history has no gap."""
+    before: KvChangeRow | None = None
+    for row in rows_by_key(reader, KV_CHANGE, findings, BY_KEY):
+        if is_record(KV_CHANGE, row.key):
+            continue
+        if before is not None and before.key != row.key:
+            yield before
+        elif before is not None and row.version not in (0, before.version + 1):
+            findings.add(
+                "VERSION_GAP", f"kv_change/{row.position}", f"version {row.version} follows version {before.version}"
+            )
+        before = row
+    if before is not None:
+        yield before
 
 
 def _rows_of(reader: Reader, relation: Relation[Any], name: str) -> Iterator[Any]:

@@ -81,11 +81,16 @@ def _is_readable(reader: Reader, relation: Relation[Any], start: int, stop: int)
     return True
 
 
-def rows_by_key(reader: Reader, relation: Relation[Row], findings: Findings) -> Iterator[Row]:
-    """Yield the rows of a table in order of its key, up to the first page that cannot be read, which is reported."""
+def rows_by_key(
+    reader: Reader, relation: Relation[Row], findings: Findings, order: tuple[str, ...] = ()
+) -> Iterator[Row]:
+    """Yield the rows of a table in an order, by default that of its key, up to the first page that cannot be read.
+
+    That page is reported.
+    """
     last: Key | None = None
     try:
-        for row in reader.scan(relation, relation.key):
+        for row in reader.scan(relation, order or relation.key):
             last = relation.key_of(row)
             yield row
     except UNREADABLE_ROW as exc:

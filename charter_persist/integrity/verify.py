@@ -1,6 +1,6 @@
 """Recompute every digest, every commitment and the Merkle tree from what is stored, and say what that shows.
 
-One pass over the journal joined with the logs it commits to, in constant memory but for the refs and sessions, whose
+One pass over the journal joined with the logs it commits to, in constant memory but for the refs and sessions; the
 projections are compared at the end. Reads one snapshot and writes nothing.
 
 Source: RELIABILITY P23, P24, P27; the level is computed from what was really checked.
@@ -14,7 +14,7 @@ from enum import StrEnum
 from charter_persist.errors import CorruptStoreError
 from charter_persist.integrity.collected import Findings
 from charter_persist.integrity.journal_pass import JournalPass, Progress, Watcher
-from charter_persist.integrity.projections import check_refs, check_sessions
+from charter_persist.integrity.projections import check_keys, check_refs, check_sessions
 from charter_persist.journal.checkpoint import Checkpoint
 from charter_persist.model.finding import Finding
 from charter_persist.unit_of_work import ReadView, Views
@@ -113,6 +113,7 @@ def verify_view(
     passed.run(_total(view), progress or (lambda _done, _total: None))
     check_refs(view.reader, passed.refs, findings)
     check_sessions(view.reader, passed.sessions, findings)
+    check_keys(view.reader, findings)
     return passed
 
 

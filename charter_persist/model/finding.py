@@ -92,11 +92,13 @@ KINDS: Final[Mapping[str, Kind]] = {
     "JOURNAL_STORE": _hard(Layer.JOURNAL, "An entry names a store that exists."),
     "TILE_MISMATCH": _hard(Layer.JOURNAL, "The stored tiles follow from the entries."),
     "HEAD_MISMATCH": _hard(Layer.JOURNAL, "The head row of Postgres says where the journal ends."),
-    "VALUE_MISSING": _hard(Layer.JOURNAL, "What the journal recorded is stored, unless a compaction dropped it."),
+    "VALUE_MISSING": _hard(
+        Layer.JOURNAL, "What the journal recorded is stored, unless a compaction or an erasure removed it."
+    ),
     "VALUE_UNREADABLE": _hard(Layer.JOURNAL, "What is stored can be read."),
     "COMMITMENT_MISMATCH": _hard(Layer.JOURNAL, "A stored value is the one that the journal committed to."),
     "NOT_JOURNALLED": _hard(Layer.JOURNAL, "Nothing is stored beside the journal."),
-    "VERSION_GAP": _hard(Layer.JOURNAL, "The versions of a ref and of a session are 1, 2, 3 and so on."),
+    "VERSION_GAP": _hard(Layer.JOURNAL, "The versions of a ref, of a session and of a key are 1, 2, 3 and so on."),
     "OPERATION_MISMATCH": _hard(Layer.JOURNAL, "The receipt of an operation is what the journal says of its unit."),
     "CHECKPOINT_ORIGIN": _hard(Layer.JOURNAL, "A checkpoint is of the store that it is compared with."),
     "CHECKPOINT_AHEAD": _hard(Layer.JOURNAL, "A store is never older than a checkpoint of it."),

@@ -6,7 +6,8 @@ Source: DESIGN 1.1 to 1.3.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -84,6 +85,15 @@ class WriteContext(ReadContext):
     def record_value(self, store: str, subject: str, operation: str, data: bytes, nonce: bytes = b"") -> int:
         """As `record`, with the commitment to the canonical bytes of a value; no bytes stand for a deletion."""
         return self.record(store, subject, operation, commitment(nonce, data))
+
+    @contextmanager
+    def whole(self) -> Iterator[None]:
+        """What the block does belongs together: where it fails half-way, the unit can no longer commit."""
+        try:
+            yield
+        except BaseException as exc:
+            self.failed = exc
+            raise
 
     def check_time(self) -> None:
         """Raise when the unit's time is over, so that nobody holds the writer lock without end."""

@@ -8,18 +8,16 @@ Source: STO-3.4.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any
 
-from charter_persist.backends.contract import METADATA_LOG, MetadataRow, Reader
+from charter_persist.backends.contract import METADATA_LOG, MetadataRow
 from charter_persist.errors import NotFoundError, VersionConflictError
 from charter_persist.model.canonical import canonical_bytes, load_canonical
 from charter_persist.model.records import MetadataEntry
-from charter_persist.model.text import check_position, check_prefix, check_text, prefix_end
+from charter_persist.model.text import POSITION_MAX, check_position, check_prefix, check_text, prefix_end
+from charter_persist.repositories import compaction
 from charter_persist.repositories.base import ReadContext, WriteContext
-
-BY_KEY: Final = ("key", "position")
-# Compactions stand in the log under the empty key, which no caller can use.
-COMPACTION_KEY: Final = ""
+from charter_persist.repositories.compaction import BY_KEY
 
 
 class MetadataReader:
@@ -70,13 +68,13 @@ class MetadataReader:
         while True:
             # From one key to the next: each step reads one row, whatever the length of the log.
             start = (prefix, 0) if after is None else None
-            beyond = None if after is None else (after, _POSITION_MAX)
+            beyond = None if after is None else (after, POSITION_MAX)
             row = next(self._context.reader.scan(METADATA_LOG, BY_KEY, start=start, after=beyond, limit=1), None)
             if row is None or (end is not None and row.key >= end):
                 return
             after = row.key
             newest = self._newest(row.key)
-            if row.key != COMPACTION_KEY and newest is not None and newest.value is not None:
+            if not compaction.is_record(METADATA_LOG, row.key) and newest is not None and newest.value is not None:
                 yield _entry(newest)
 
     def history(self, key: str) -> Iterator[MetadataEntry]:
@@ -140,18 +138,13 @@ class MetadataRepository(MetadataReader):
         Spec: STO-3.4
         """
         work = self._context
-        dropped = 0
         upto = work.journal.position
-        for row in replaced(work.reader, upto):
-            work.write.delete(METADATA_LOG, (row.position,))
-            dropped += 1
-            if work.write.full:
-                work.write.flush()
-        if dropped:
-            earlier = self._newest(COMPACTION_KEY)
-            self._write(COMPACTION_KEY, "compact", canonical_bytes({"upto": upto}), self._next(COMPACTION_KEY))
-            if earlier is not None:
-                work.write.delete(METADATA_LOG, (earlier.position,))
+        with work.whole():
+            dropped = compaction.drop_replaced(work.write, METADATA_LOG, upto)
+            if dropped:
+                key = compaction.record_key("")
+                self._write(key, compaction.OPERATION, compaction.record_value(upto), self._next(key))
+                compaction.drop_older_records(work.write, METADATA_LOG, "")
         return dropped
 
     def _next(self, key: str) -> int:
@@ -176,23 +169,6 @@ class MetadataRepository(MetadataReader):
         row = MetadataRow(0, key, data, version, work.journal.revision)
         position = work.record_value("metadata", key, operation, metadata_bytes(row))
         work.write.put(METADATA_LOG, row._replace(position=position), size=len(data or b""))
-
-
-_POSITION_MAX: Final = 2**63 - 1
-
-
-def replaced(reader: Reader, upto: int) -> Iterator[MetadataRow]:
-    """Yield each logged change that a newer one of the same key replaced by a position: what a compaction there drops.
-
-    Args:
-        reader: of the log; yielded rows may be deleted meanwhile.
-        upto: position that the newer change must not exceed.
-    """
-    newer: MetadataRow | None = None
-    for row in reader.scan(METADATA_LOG, BY_KEY, reverse=True):
-        if newer is not None and newer.key == row.key and newer.position <= upto:
-            yield row
-        newer = row
 
 
 def metadata_bytes(row: MetadataRow) -> bytes:

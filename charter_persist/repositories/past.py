@@ -3,19 +3,20 @@
 Rows that are only ever added are those up to the last journal position of the revision. Tables of the present state
 are not read at all: their rows are derived from the newest row of their log up to that position.
 
-Cost: opening reads log2(n) + 2 single rows, for n journal entries. After that a `get` reads one row, of a session its
+Cost: opening reads log2(n) + 1 single rows, for n journal entries, and the first read of a log that may have been
+compacted its few records of that. After that a `get` reads one row, of a session its
 log rows since then as well. A scan whose order goes on with the position costs what it costs today; any other one
-reads the younger rows within its bounds too and drops them. A scan of refs or sessions reads the log rows within its
-bounds and keeps one of them at a time, but sessions by area are collected from the whole log and sorted.
+reads the younger rows within its bounds too and drops them. A scan of refs, keys or sessions reads the log rows within
+its bounds and keeps one of them at a time, but sessions by area are collected from the whole log and sorted.
 
-Imports ``backends.contract``, ``journal``, ``model``, ``errors`` and the rules of metadata and sessions.
+Imports ``backends.contract``, ``journal``, ``model``, ``errors`` and the rules of compaction, keys and sessions.
 
-Source: GOV-15, DESIGN 1.2.
+Source: GOV-15, KV-4, DESIGN 1.2.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, groupby, islice
 from operator import attrgetter
@@ -26,6 +27,8 @@ from charter_persist.backends.contract import (
     JOURNAL,
     JOURNAL_TILE,
     JOURNAL_TILE_ROOT,
+    KV_CHANGE,
+    KV_ENTRY,
     METADATA_LOG,
     OBJECT,
     OPERATION,
@@ -35,6 +38,7 @@ from charter_persist.backends.contract import (
     SESSION_CANDIDATE,
     SESSION_LOG,
     SESSION_STANCE,
+    JournalRow,
     Key,
     Reader,
     RefRow,
@@ -45,17 +49,19 @@ from charter_persist.backends.contract import (
 from charter_persist.errors import CompactedError, IntegrityError, NotFoundError, NotSupportedError
 from charter_persist.journal.ledger import BY_POSITION
 from charter_persist.journal.tree import TILE_WIDTH
-from charter_persist.model.text import POSITION_MAX, check_position
-from charter_persist.repositories.metadata import BY_KEY, COMPACTION_KEY
+from charter_persist.model.text import POSITION_MAX, check_position, prefix_end
+from charter_persist.repositories.compaction import BY_KEY, Compaction, compactions, is_record
+from charter_persist.repositories.kv_change import entry_row
 from charter_persist.repositories.sessions import BY_VERSION, projection_of
 
-_APPENDED: Final = frozenset({OBJECT, REF_LOG, AUDIT, METADATA_LOG, SESSION_LOG, JOURNAL})
+_APPENDED: Final = frozenset({OBJECT, REF_LOG, AUDIT, METADATA_LOG, SESSION_LOG, KV_CHANGE, JOURNAL})
 _TILES: Final = frozenset({JOURNAL_TILE, JOURNAL_TILE_ROOT})
 _LOGS: Final[Mapping[Relation[Any], tuple[Relation[Any], tuple[str, ...]]]] = {
     REF: (REF_LOG, ("name", "position")),
     SESSION: (SESSION_LOG, BY_VERSION),
     SESSION_CANDIDATE: (SESSION_LOG, BY_VERSION),
     SESSION_STANCE: (SESSION_LOG, BY_VERSION),
+    KV_ENTRY: (KV_CHANGE, BY_KEY),
 }
 """For each table of the present state the log it follows from, in the order that keeps a subject's rows together."""
 
@@ -80,19 +86,31 @@ class _Bounds(NamedTuple):
             and (self.after is None or (rest < self.after if self.reverse else rest > self.after))
         )
 
+    def meet(self, prefix: str) -> bool:
+        """Whether keys with this prefix may lie within, where the first column is a key."""
+        low = next((bound[0] for bound in (self.prefix, self.start) if bound), "")
+        end = prefix_end(prefix) if prefix else None
+        if self.prefix:
+            return str(low).startswith(prefix)
+        high = None if self.stop is None else self.stop[0]
+        return (end is None or low < end) and (high is None or high >= prefix)
 
-class PastSnapshot:
-    """`contract.Snapshot` over another one, as it was right after a revision.
+
+_EVERYTHING: Final = _Bounds((), None, None, None, False)
+
+
+class PastReader:
+    """`contract.Reader` over another one, as it was right after a revision.
 
     Operations that changed nothing have no place in the journal, so every past has them; the others are there from
     their revision on.
     """
 
-    def __init__(self, below: Snapshot, revision: int) -> None:
+    def __init__(self, below: Reader, revision: int) -> None:
         """Find where the revision ends.
 
         Args:
-            below: the present; it is closed with this one, and left open when this raises.
+            below: the present.
             revision: 0, before the first unit, to the newest one.
 
         Raises:
@@ -104,14 +122,14 @@ class PastSnapshot:
         """
         self._below = below
         self._revision = check_position(revision, field="as_of")
-        self._position = _last_position(below, self._revision)
-        compactions = below.scan(METADATA_LOG, BY_KEY, prefix=(COMPACTION_KEY,), reverse=True, limit=1)
-        self._compaction = next(compactions, None)
+        self._position = last_position(below, self._revision)
+        self._compactions: dict[Relation[Any], list[Compaction]] = {}
 
     def get(self, relation: Relation[Row], key: Key) -> Row | None:
         """The row of that key, or None."""
         if relation in _LOGS:
             return next(self.scan(relation, relation.key, prefix=key), None)
+        self._check_kept(relation, (), _EVERYTHING)
         was_there = self._filter(relation)
         row = self._below.get(relation, key)
         return row if row is not None and was_there(row) else None
@@ -120,6 +138,7 @@ class PastSnapshot:
         """The rows that exist among the keys."""
         if relation in _LOGS:
             return [row for key in keys if (row := self.get(relation, key)) is not None]
+        self._check_kept(relation, (), _EVERYTHING)
         return list(filter(self._filter(relation), self._below.get_many(relation, keys)))
 
     def scan(
@@ -135,8 +154,10 @@ class PastSnapshot:
         limit: int | None = None,
     ) -> Iterator[Row]:
         """Rows in order."""
+        bounds = _Bounds(prefix, after, start, stop, reverse)
         if relation in _LOGS:
-            return islice(self._derived(relation, order, _Bounds(prefix, after, start, stop, reverse)), limit)
+            return islice(self._derived(relation, order, bounds), limit)
+        self._check_kept(relation, order, bounds)
         was_there = self._filter(relation)
         if order[len(prefix) :] == BY_POSITION:
             end = (self._position + 1,)
@@ -147,18 +168,10 @@ class PastSnapshot:
         rows = self._below.scan(relation, order, prefix=prefix, after=after, start=start, stop=stop, reverse=reverse)
         return islice(filter(was_there, rows), limit)
 
-    def head(self) -> None:
-        """Nothing was kept beside the journal of then."""
-
-    def close(self) -> None:
-        """Give the snapshot back."""
-        self._below.close()
-
     def _filter(self, relation: Relation[Any]) -> Callable[[Any], bool]:
         """Tells which rows of a relation were there already.
 
         Raises:
-            CompactedError: it is the metadata, and was compacted since then.
             NotSupportedError: the past of the relation is not known.
         """
         position, revision = self._position, self._revision
@@ -168,14 +181,33 @@ class PastSnapshot:
             return lambda row: row.revision is None or row.revision <= revision
         if relation not in _APPENDED:
             raise NotSupportedError(f"{relation.name} cannot be read as of a past revision; read the present")
-        if relation is METADATA_LOG and self._compaction is not None and position < self._compaction.position:
-            oldest = self._compaction.revision
-            raise CompactedError(
-                f"revision {oldest} compacted the metadata, which is not known as of revision {revision} any more; "
-                f"read it as of {oldest} or later",
-                oldest=oldest,
-            )
         return lambda row: row.position <= position
+
+    def _check_kept(self, log: Relation[Any], order: tuple[str, ...], bounds: _Bounds) -> None:
+        """Refuse to read what a compaction dropped since then.
+
+        Raises:
+            CompactedError: the log was compacted beyond the revision, of keys that may be within the bounds.
+        """
+        if log not in (METADATA_LOG, KV_CHANGE):
+            return
+        if log not in self._compactions:
+            self._compactions[log] = compactions(self._below, log)
+        for found in self._compactions[log]:
+            position, revision = self._known_from(log, found)
+            if self._position < position and (order != BY_KEY or bounds.meet(found.prefix)):
+                raise CompactedError(
+                    f"{log.name} was compacted and is not known as of revision {self._revision} any more; "
+                    f"read it as of {revision} or later",
+                    oldest=revision,
+                )
+
+    def _known_from(self, log: Relation[Any], found: Compaction) -> tuple[int, int]:
+        """From which position and revision on a compacted log is known: of keys no history can be asked for."""
+        if log is METADATA_LOG:
+            return found.position, found.revision
+        entry = self._below.get(JOURNAL, (found.upto,))
+        return found.upto, entry.revision if entry is not None else found.revision
 
     def _derived(self, relation: Relation[Any], order: tuple[str, ...], bounds: _Bounds) -> Iterator[Any]:
         """Rows of a table of the present state, from its log."""
@@ -214,20 +246,61 @@ class PastSnapshot:
             yield max(changes, key=attrgetter("position"))
 
 
-def _last_position(reader: Reader, revision: int) -> int:
-    """The last journal position of a revision, by bisection: positions and revisions grow together."""
-    last = next(reader.scan(JOURNAL, BY_POSITION, reverse=True, limit=1), None)
+class PastSnapshot(PastReader):
+    """`contract.Snapshot` over another one, which is closed with it and left open where it cannot be made."""
+
+    def __init__(self, below: Snapshot, revision: int) -> None:
+        super().__init__(below, revision)
+        self._snapshot = below
+
+    def head(self) -> None:
+        """Nothing was kept beside the journal of then."""
+
+    def close(self) -> None:
+        """Give the snapshot back."""
+        self._snapshot.close()
+
+
+def last_position(reader: Reader, revision: int) -> int:
+    """The last journal position of a revision, by bisection: positions and revisions grow together.
+
+    Raises:
+        NotFoundError: there is no such revision yet.
+        IntegrityError: a journal entry is missing.
+    """
+    last = _last_entry(reader)
     size, newest = (last.position, last.revision) if last else (0, 0)
     if revision > newest:
         raise NotFoundError(f"there is no revision {revision}; the newest is {newest}", newest=newest)
+    return bisect_right(range(1, size + 1), revision, key=lambda position: _entry(reader, position).revision)
 
-    def revision_at(position: int) -> int:
-        entry = reader.get(JOURNAL, (position,))
-        if entry is None:
-            raise IntegrityError(f"the journal entry {position} is missing; run `charter verify`", position=position)
-        return entry.revision
 
-    return bisect_right(range(1, size + 1), revision, key=revision_at)
+def last_position_before(reader: Reader, moment: int) -> int:
+    """The last journal position that was recorded before a time, by bisection; 0 where there is none.
+
+    Where the clock went backwards it is one of those that fit.
+
+    Args:
+        reader: of the journal.
+        moment: microseconds since 1970 UTC.
+
+    Raises:
+        IntegrityError: a journal entry is missing.
+    """
+    last = _last_entry(reader)
+    places = range(1, last.position + 1 if last else 1)
+    return bisect_left(places, moment, key=lambda position: _entry(reader, position).recorded_at)
+
+
+def _last_entry(reader: Reader) -> JournalRow | None:
+    return next(reader.scan(JOURNAL, BY_POSITION, reverse=True, limit=1), None)
+
+
+def _entry(reader: Reader, position: int) -> JournalRow:
+    entry = reader.get(JOURNAL, (position,))
+    if entry is None:
+        raise IntegrityError(f"the journal entry {position} is missing; run `charter verify`", position=position)
+    return entry
 
 
 def _columns(relation: Relation[Any], order: tuple[str, ...]) -> Callable[[Any], Key]:
@@ -238,6 +311,9 @@ def _columns(relation: Relation[Any], order: tuple[str, ...]) -> Callable[[Any],
 
 def _rows(relation: Relation[Any], newest: Any) -> list[Any]:
     """The rows of a table of the present state that follow from the newest log row of a subject."""
+    if relation is KV_ENTRY:
+        row = None if is_record(KV_CHANGE, newest.key) else entry_row(newest)
+        return [] if row is None else [row]
     if relation is REF:
         deleted = newest.digest is None
         return [] if deleted else [RefRow(newest.name, newest.digest, newest.version, newest.revision, newest.position)]

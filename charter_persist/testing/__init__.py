@@ -28,6 +28,17 @@ from charter_persist.testing.fixtures import (
 )
 from charter_persist.testing.history import record_history
 from charter_persist.testing.journal import JournalConformance
+from charter_persist.testing.kv import (
+    KeyValueConformance,
+    KeyValueInputConformance,
+    KeyValueTransactionConformance,
+    KeyValueUnitConformance,
+)
+from charter_persist.testing.kv_history import (
+    KeyValueCompactionConformance,
+    KeyValueErasureConformance,
+    KeyValuePageConformance,
+)
 from charter_persist.testing.limits import BadValueConformance, LimitConformance
 from charter_persist.testing.lying import EVERYTHING, NOTHING, LyingBackend, RandomCapabilities
 from charter_persist.testing.machine import store_machine
@@ -64,6 +75,13 @@ __all__ = [
     "CountingSources",
     "DelegatingBackend",
     "JournalConformance",
+    "KeyValueCompactionConformance",
+    "KeyValueConformance",
+    "KeyValueErasureConformance",
+    "KeyValueInputConformance",
+    "KeyValuePageConformance",
+    "KeyValueTransactionConformance",
+    "KeyValueUnitConformance",
     "LedgerConformance",
     "LimitConformance",
     "LyingBackend",

@@ -21,6 +21,7 @@ from charter_persist.testing.machine import observed
 from charter_persist.testing.operations import (
     CANDIDATES,
     KEYS,
+    KV_KEYS,
     REFS,
     SESSIONS,
     AddCandidate,
@@ -30,6 +31,8 @@ from charter_persist.testing.operations import (
     DeleteKey,
     DeleteRef,
     Flush,
+    KvDelete,
+    KvSet,
     Operation,
     Put,
     PutMany,
@@ -56,6 +59,8 @@ _DRAWN: Final[tuple[Callable[[Random], Operation], ...]] = (
     lambda chance: DeleteRef(chance.choice(REFS), None),
     lambda chance: SetKey(chance.choice(KEYS), chance.randrange(9), None),
     lambda chance: DeleteKey(chance.choice(KEYS), None),
+    lambda chance: KvSet(chance.choice(KV_KEYS), chance.randbytes(2)),
+    lambda chance: KvDelete(chance.choice(KV_KEYS), True),
     lambda chance: Append(chance.choice(SCOPES), chance.choice([None, "e0", "e1", "e2"]), None),
     lambda chance: Begin(chance.choice(MORE_SESSIONS)),
     lambda chance: AddCandidate(chance.choice(MORE_SESSIONS), None),
@@ -70,7 +75,7 @@ _DRAWN: Final[tuple[Callable[[Random], Operation], ...]] = (
     lambda chance: Seal(chance.choice(MORE_SESSIONS), chance.choice(["ACCEPTED", "CLOSED"]), ()),
     lambda _chance: Flush(),
 )
-"""Everything that the state machine does but a compaction, which ends what is known of the metadata before it."""
+"""Everything that the state machine does but what ends the knowledge of the past: compaction and erasure."""
 
 
 def random_unit(store: Store, chance: Random) -> None:
@@ -93,7 +98,9 @@ def everything(view: ReadView) -> dict[str, Any]:
         "events by scope": [list(view.audit.iter(scope=scope, reverse=True)) for scope in SCOPES],
         "events by subject": list(view.audit.iter(subject=("doc", "x"), event_type="NOTED")),
         "events replayed": list(view.audit.replay()),
-        "keys": [view.metadata.entry(key) for key in KEYS],
+        "metadata by key": [view.metadata.entry(key) for key in KEYS],
+        "entries by key": [view.kv.get(key) for key in KV_KEYS],
+        "entries by prefix": [list(view.kv.iter(prefix)) for prefix in ("/", "/a", "/a/", "/\U0001f600")],
         "session histories whole": [list(view.sessions.history(name)) for name in MORE_SESSIONS],
         "sessions by id": [view.sessions.get(name) for name in MORE_SESSIONS],
         "sessions by area": [list(view.sessions.iter(area_id=area)) for area in ("0", "1", "\ufb33")],
@@ -112,7 +119,7 @@ def _found(view: ReadView, prefix: str) -> Any:
 
 
 def _listings(view: ReadView) -> list[Callable[..., Any]]:
-    return [view.objects.list, view.refs.list, view.audit.list, view.sessions.list]
+    return [view.objects.list, view.refs.list, view.audit.list, view.sessions.list, view.kv.list]
 
 
 def _pages(listing: Callable[..., Any]) -> list[Any]:

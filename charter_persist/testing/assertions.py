@@ -23,6 +23,8 @@ EXPLAINED: Final = (
     "batches",
     "charter_machine",
     "journal",
+    "kv",
+    "kv_history",
     "limits",
     "machine",
     "metadata",

@@ -36,6 +36,10 @@ class DelegatingBackend:
         """Join a connection, where the backend has any."""
         return self._backend.join(connection, timeout_s)
 
+    def scrub(self, timeout_s: float) -> None:
+        """Scrub the backend."""
+        self._backend.scrub(timeout_s)
+
     def diagnose(self) -> Diagnosis:
         """What the backend knows of its condition."""
         return self._backend.diagnose()

@@ -99,6 +99,7 @@ def observed(view: ReadView, after: int = 0) -> dict[str, Any]:
         "ref histories": [list(view.refs.history(name)) for name in REFS],
         "metadata": list(view.metadata.iter()),
         "metadata histories": [list(view.metadata.history(key)) for key in KEYS],
+        "keys": list(view.kv.iter()),
         "sessions": sessions,
         "sealed": [view.sessions.sealed_digest(session.session_id) for session in sessions],
         "session histories": [[past.version for past in view.sessions.history(name)] for name in SESSIONS],

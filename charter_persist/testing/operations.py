@@ -14,10 +14,12 @@ from hypothesis import strategies as st
 
 from charter_persist.errors import CharterError
 from charter_persist.model.digest import digest
+from charter_persist.model.entry import CheckVersion, Delete, Set
 from charter_persist.unit_of_work import UnitOfWork
 
 REFS: Final = ("a", "A", "\ufb33", "\U0001f600")
 KEYS: Final = ("k", "K", "\U0001f600")
+KV_KEYS: Final = ("/a", "/a/b", "/A", "/\U0001f600")
 SESSIONS: Final = ("s0", "s1")
 CANDIDATES: Final = ("c0", "c1")
 OPERATION_IDS: Final = ("op0", "op1", "op2")
@@ -116,6 +118,100 @@ class Compact:
     def __call__(self, uow: UnitOfWork) -> Any:
         """How many rows were dropped."""
         return uow.metadata.compact()
+
+
+@dataclass(frozen=True)
+class KvSet:
+    """Give a key a value."""
+
+    key: str
+    value: bytes
+
+    def __call__(self, uow: UnitOfWork) -> Any:
+        """Version."""
+        return uow.kv.set(self.key, self.value)
+
+
+@dataclass(frozen=True)
+class KvCompareAndSet:
+    """Give a key a value, with the right version or revision or another one."""
+
+    key: str
+    value: bytes
+    expected: int | None
+    by_revision: bool
+
+    def __call__(self, uow: UnitOfWork) -> Any:
+        """Version."""
+        current = uow.kv.get(self.key)
+        right = 0 if current is None else current.revision if self.by_revision else current.version
+        expected = right if self.expected is None else self.expected
+        if self.by_revision:
+            return uow.kv.compare_and_set(self.key, self.value, expected_revision=expected)
+        return uow.kv.compare_and_set(self.key, self.value, expected=expected)
+
+
+@dataclass(frozen=True)
+class KvCreate:
+    """Create a key."""
+
+    key: str
+    value: bytes
+
+    def __call__(self, uow: UnitOfWork) -> Any:
+        """Version."""
+        return uow.kv.create_if_not_exists(self.key, self.value)
+
+
+@dataclass(frozen=True)
+class KvDelete:
+    """Delete a key."""
+
+    key: str
+    missing_ok: bool
+
+    def __call__(self, uow: UnitOfWork) -> Any:
+        """Whether it was there."""
+        return uow.kv.delete(self.key, missing_ok=self.missing_ok)
+
+
+@dataclass(frozen=True)
+class KvTransaction:
+    """Move a value from one key to another, if the version of the first one is as expected."""
+
+    source: str
+    target: str
+    expected: int
+
+    def __call__(self, uow: UnitOfWork) -> Any:
+        """Nothing."""
+        entry = uow.kv.get(self.source)
+        value = b"" if entry is None else entry.value
+        check = CheckVersion(self.source, self.expected)
+        uow.kv.transaction([check, Delete(self.source), Set(self.target, value)])
+
+
+@dataclass(frozen=True)
+class KvCompact:
+    """Compact the keys, up to a revision that may not be there."""
+
+    upto: int
+    prefix: str
+
+    def __call__(self, uow: UnitOfWork) -> Any:
+        """How many changes were dropped."""
+        return uow.kv.compact(upto=self.upto, prefix=self.prefix)
+
+
+@dataclass(frozen=True)
+class KvErase:
+    """Erase a key."""
+
+    key: str
+
+    def __call__(self, uow: UnitOfWork) -> Any:
+        """How many changes were removed."""
+        return uow.kv.erase(self.key)
 
 
 @dataclass(frozen=True)
@@ -250,7 +346,7 @@ class Look:
 
     def __call__(self, uow: UnitOfWork) -> Any:
         """All current values."""
-        return list(uow.refs.iter()), list(uow.metadata.iter()), list(uow.sessions.iter())
+        return list(uow.refs.iter()), list(uow.metadata.iter()), list(uow.sessions.iter()), uow.kv.list("/", limit=3)
 
 
 _JSON: Final = st.recursive(
@@ -282,6 +378,18 @@ _METADATA: Final = st.one_of(
     st.builds(DeleteKey, st.sampled_from(KEYS), _CHECKED),
     st.builds(Compact),
 )
+_KV_VALUES: Final = st.sampled_from([b"", b"0", b"1", b"\xff\x00", b"x" * 5_000])
+_KV_KEY: Final = st.sampled_from(KV_KEYS)
+_KV: Final = st.one_of(
+    st.builds(KvSet, st.sampled_from([*KV_KEYS, "/a/"]), _KV_VALUES),
+    st.builds(KvSet, _KV_KEY, _KV_VALUES),
+    st.builds(KvCompareAndSet, _KV_KEY, _KV_VALUES, _RIGHT, st.booleans()),
+    st.builds(KvCreate, _KV_KEY, _KV_VALUES),
+    st.builds(KvDelete, _KV_KEY, st.booleans()),
+    st.builds(KvTransaction, _KV_KEY, _KV_KEY, st.integers(0, 3)),
+    st.builds(KvCompact, st.integers(0, 12), st.sampled_from(["", "", "/a", "/\U0001f600"])),
+    st.builds(KvErase, _KV_KEY),
+)
 _AUDIT: Final = st.builds(
     Append, st.sampled_from(["GLOBAL", "AREA:x", "x"]), st.sampled_from([None, None, None, "e0", "e1"]), _VALUES
 )
@@ -300,7 +408,7 @@ _SESSIONS: Final = st.one_of(
 _UNIT: Final = st.one_of(st.builds(Flush), st.builds(Look))
 
 OPERATIONS: Final[st.SearchStrategy[Operation]] = st.one_of(
-    _OBJECTS, _REFS, _METADATA, _AUDIT, _SESSIONS, _SESSIONS, _UNIT
+    _OBJECTS, _REFS, _METADATA, _KV, _AUDIT, _SESSIONS, _SESSIONS, _UNIT
 )
 """One operation."""
 
@@ -308,6 +416,7 @@ BEGINNING: Final[tuple[Operation, ...]] = (
     *(Put(number) for number in range(3)),
     *(SetRef(name, 0, True, 0) for name in REFS[:2]),
     *(SetKey(key, key, 0) for key in KEYS[:2]),
+    *(KvSet(key, key.encode()) for key in KV_KEYS[:2]),
     Append("GLOBAL", "e0", None),
     Begin(SESSIONS[0]),
 )

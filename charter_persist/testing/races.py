@@ -69,7 +69,7 @@ class RaceConformance(StoreFixtures):
     """What holds whoever comes first."""
 
     @pytest.mark.spec("P15")
-    @pytest.mark.parametrize("store_name", ["refs", "metadata"])
+    @pytest.mark.parametrize("store_name", ["refs", "metadata", "kv"])
     def test_of_racing_compare_and_sets_exactly_one_wins(self, open_store: OpenStore, store_name: str) -> None:
         """In each round one of sixteen wins, and the final version is the number of wins."""
         with several_handles(open_store) as handles:
@@ -83,6 +83,8 @@ class RaceConformance(StoreFixtures):
                         with handles[thread % HANDLES].begin() as uow:
                             if store_name == "refs":
                                 uow.refs.set("prize", targets[thread], expected=number)
+                            elif store_name == "kv":
+                                uow.kv.compare_and_set("/prize", b"%d" % thread, expected=number)
                             else:
                                 uow.metadata.set("prize", thread, expected=number)
                     except VersionConflictError as exc:
@@ -104,6 +106,9 @@ class RaceConformance(StoreFixtures):
                 if store_name == "refs":
                     assert view.refs.require("prize").version == ROUNDS
                     assert [ref.digest for ref in view.refs.history("prize")] == [targets[t] for t in winners]
+                elif store_name == "kv":
+                    prize = view.kv.require("/prize")
+                    assert (prize.version, prize.value) == (ROUNDS, b"%d" % winners[-1])
                 else:
                     assert [entry.value for entry in view.metadata.history("prize")] == winners
 

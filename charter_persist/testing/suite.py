@@ -6,6 +6,17 @@ from charter_persist.testing.as_of import AsOfConformance
 from charter_persist.testing.audit import AuditStoreConformance
 from charter_persist.testing.batches import BatchConformance
 from charter_persist.testing.journal import JournalConformance
+from charter_persist.testing.kv import (
+    KeyValueConformance,
+    KeyValueInputConformance,
+    KeyValueTransactionConformance,
+    KeyValueUnitConformance,
+)
+from charter_persist.testing.kv_history import (
+    KeyValueCompactionConformance,
+    KeyValueErasureConformance,
+    KeyValuePageConformance,
+)
 from charter_persist.testing.limits import BadValueConformance, LimitConformance
 from charter_persist.testing.metadata import MetadataCompactionConformance, MetadataStoreConformance
 from charter_persist.testing.names import NameConformance, NameLimitConformance
@@ -29,6 +40,13 @@ class LedgerConformance(
     AuditStoreConformance,
     MetadataStoreConformance,
     MetadataCompactionConformance,
+    KeyValueConformance,
+    KeyValueUnitConformance,
+    KeyValueTransactionConformance,
+    KeyValueInputConformance,
+    KeyValuePageConformance,
+    KeyValueCompactionConformance,
+    KeyValueErasureConformance,
     SessionStoreConformance,
     SessionEndConformance,
     JournalConformance,

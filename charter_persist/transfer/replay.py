@@ -1,13 +1,13 @@
 """Replay: the rows of a backup into a new store, verbatim, up to a revision.
 
-Logs, journal and operations are copied; the refs and sessions of now and the tiles of the tree are computed from them
-by the functions that compute them anywhere else. Nothing is appended.
+Logs, journal and operations are copied; the refs, sessions and keys of now and the tiles of the tree are computed from
+them by the functions that compute them anywhere else. Nothing is appended.
 
-A compaction that happened between two segments is repeated, so the store holds what its original held at that
-revision. Before a compaction nothing can be restored that it dropped before a backup had it.
+A compaction or an erasure that happened between two segments is repeated, so the store holds what its original held at
+that revision. Before it nothing can be restored that it removed before a backup had it.
 
-Cost: one pass over the files, one transaction with one commit, one more pass over the logs of refs and sessions, in
-constant memory. Imports ``repositories`` and what they stand on, and ``errors``.
+Cost: one pass over the files, one transaction with one commit, one more pass over the logs of refs, sessions and keys,
+in constant memory but for the erased keys. Imports ``repositories`` and what they stand on, and ``errors``.
 
 Source: GOV-12, RELIABILITY P37, DESIGN 1.2.
 """
@@ -22,6 +22,8 @@ from typing import Any, Final
 from charter_persist.backends.contract import (
     JOURNAL,
     JOURNAL_TILE,
+    KV_CHANGE,
+    KV_ENTRY,
     METADATA_LOG,
     OPERATION,
     REF,
@@ -29,20 +31,23 @@ from charter_persist.backends.contract import (
     SESSION_LOG,
     JournalRow,
     LedgerBackend,
-    MetadataRow,
     RefRow,
     Relation,
     TileRow,
 )
 from charter_persist.errors import CompactedError, IntegrityError
 from charter_persist.journal.tree import Tree
-from charter_persist.repositories.metadata import COMPACTION_KEY, replaced
+from charter_persist.repositories.compaction import BY_KEY, drop, is_record, repeat
+from charter_persist.repositories.compaction import OPERATION as COMPACT
+from charter_persist.repositories.kv_change import ERASE, entry_row
 from charter_persist.repositories.sessions import projection_of
 from charter_persist.repositories.write_set import WriteSet
 from charter_persist.transfer.manifest import EMPTY, Manifest, State
 from charter_persist.transfer.segment import read_rows
 
 LOCK_TIMEOUT_S: Final = 30.0
+_COMPACTED: Final[dict[str, Relation[Any]]] = {"metadata": METADATA_LOG, "kv": KV_CHANGE}
+"""By store the logs whose older rows may be missing."""
 
 
 def replay(
@@ -96,10 +101,10 @@ class _Copy:
         self._revision = EMPTY.revision
         self._within = True  # whether the newest entry is of a wanted revision
         self._is_last = False
-        self._compacted_at = 0  # position of the newest compaction that is copied
+        self._erased: dict[str, int] = {}  # position of the newest erasure of a key
         self._lacks_value = False  # whether the newest entry, or one before it, has no value in this segment
         self._waits_for_value = False
-        self._compacted_later: int | None = None
+        self._removed_later: int | None = None  # the newest revision behind the wanted ones that removed values
 
     def begin(self, *, is_last: bool) -> None:
         """A segment begins; what the one before it lacks, a compaction in it or before it accounts for."""
@@ -110,8 +115,8 @@ class _Copy:
         """Copy a row if it belongs to the wanted revisions."""
         if relation is JOURNAL:
             self._entry(row)
-        elif relation is METADATA_LOG:
-            self._metadata(row)
+        elif relation in _COMPACTED.values():
+            self._waits_for_value = False
         if self._is_wanted(relation, row):
             self.write.put(relation, row, size=len(getattr(row, relation.payload) or b"") if relation.payload else 0)
         if self.write.full:
@@ -125,35 +130,32 @@ class _Copy:
     def _entry(self, entry: JournalRow) -> None:
         self._lacks_value |= self._waits_for_value
         self._within = entry.revision <= self._wanted
-        self._waits_for_value = self._within and entry.store == "metadata"
+        self._waits_for_value = self._within and entry.store in _COMPACTED
+        removes = entry.store in _COMPACTED and entry.operation in (COMPACT, ERASE)
         if not self._within:
+            self._removed_later = entry.revision if removes else self._removed_later
             return
+        if removes and entry.operation == ERASE:
+            self._erased[entry.subject] = entry.position
         self._revision = entry.revision
         self._tree.append(entry.leaf)
         for tile in self._tree.take_tiles():
             self.write.put(JOURNAL_TILE, TileRow(tile.level, tile.number, tile.root, tile.nodes), size=len(tile.nodes))
 
-    def _metadata(self, row: MetadataRow) -> None:
-        self._waits_for_value = False
-        if row.key == COMPACTION_KEY:
-            if self._within:
-                self._compacted_at = row.position
-            else:
-                self._compacted_later = row.revision
-
     def finish(self) -> State:
         """Compute what follows from the logs."""
-        if self._compacted_later is not None and (self._lacks_value or self._waits_for_value):
-            oldest = self._compacted_later
+        if self._removed_later is not None and (self._lacks_value or self._waits_for_value):
+            oldest = self._removed_later
             raise CompactedError(
-                f"metadata of revision {self._wanted} was compacted before a backup had it; restore revision {oldest} "
-                "or a later one, or one of an earlier segment",
+                f"values of revision {self._wanted} were compacted or erased before a backup had them; restore revision "
+                f"{oldest} or a later one, or one of an earlier segment",
                 oldest=oldest,
             )
-        for row in replaced(self.write, self._compacted_at):
-            self.write.delete(METADATA_LOG, (row.position,))
-            if self.write.full:
-                self.write.flush()
+        for log in _COMPACTED.values():
+            repeat(self.write, log)
+        for key, position in self._erased.items():
+            older = self.write.scan(KV_CHANGE, BY_KEY, prefix=(key,), stop=(position,), reverse=True)
+            drop(self.write, KV_CHANGE, older)
         try:
             self._project()
         except (ValueError, KeyError, TypeError, AttributeError) as exc:
@@ -161,10 +163,14 @@ class _Copy:
         return State(self._revision, self._tree.size, self._tree.root())
 
     def _project(self) -> None:
-        """The refs and sessions of now are the newest rows of their logs."""
+        """The refs, sessions and keys of now are the newest rows of their logs."""
         for ref in self._newest(REF_LOG, ("name", "position")):
             if ref.digest is not None:
                 self.write.put(REF, RefRow(ref.name, ref.digest, ref.version, ref.revision, ref.position))
+        for change in self._newest(KV_CHANGE, BY_KEY):
+            entry = None if is_record(KV_CHANGE, change.key) else entry_row(change)
+            if entry is not None:
+                self.write.put(KV_ENTRY, entry, size=len(entry.value))
         for logged in self._newest(SESSION_LOG, ("session_id", "version")):
             for (relation, _key), row in projection_of(logged).items():
                 self.write.put(relation, row)

@@ -17,6 +17,7 @@ from typing import Any, Final, get_args, get_type_hints
 from charter_persist.backends.contract import (
     JOURNAL,
     JOURNAL_TILE,
+    KV_ENTRY,
     OPERATION,
     REF,
     RELATIONS,
@@ -30,7 +31,7 @@ from charter_persist.errors import IntegrityError, NotSupportedError
 # A key-value entry of 64 MiB in hex, and the rest of its line.
 LINE_BYTES_MAX: Final = 160 * 1024 * 1024
 # What a restore computes anew from the logs, as `replay` does.
-DERIVED: Final = frozenset({REF, SESSION, SESSION_CANDIDATE, SESSION_STANCE, JOURNAL_TILE})
+DERIVED: Final = frozenset({REF, SESSION, SESSION_CANDIDATE, SESSION_STANCE, KV_ENTRY, JOURNAL_TILE})
 _INTEGERS: Final = range(-(2**63), 2**63)
 _ENCODE: Final = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode
 

@@ -26,6 +26,7 @@ MADE_WITH = {
     "InvalidTransitionError": {"rule": "GOV-3"},
     "FrozenError": {"rule": "GOV-3"},
     "NotInitialisedError": {"rule": "GOV-7"},
+    "ValidationError": {"key": "/a", "field": "ports.0"},
     "LimitExceededError": {"limit": "key_bytes_max", "maximum": 1, "actual": 2},
     "CompactedError": {"oldest": 7},
     "AmbiguousError": {"candidates": ["a", "b"]},

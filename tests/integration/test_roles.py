@@ -111,7 +111,9 @@ def deployment(bare: Deployment) -> Deployment:
 
 APP = {
     **{table: {"SELECT", "INSERT"} for table in APPEND_ONLY},
+    "kv_change": {"SELECT", "INSERT", "DELETE"},
     "metadata_log": {"SELECT", "INSERT", "DELETE"},
+    "kv_entry": {"SELECT", "INSERT", "UPDATE", "DELETE"},
     "store_identity": {"SELECT"},
     "journal_head": {"SELECT", "UPDATE"},
     "operation": {"SELECT", "INSERT", "UPDATE", "DELETE"},
@@ -153,7 +155,7 @@ def test_no_role_changes_what_was_recorded(deployment: Deployment, role: str) ->
     # The application may add to these tables, so there the keys refuse; and it may compact the log, which its guard limits.
     expected = {"00000"} if role == "charter_auditor" else {"23505", "P0001"}
     assert {answer for *_, answer in allowed} <= expected - {"00000"}
-    assert {table for table, _, answer in allowed if answer == "P0001"} <= {"metadata_log"}
+    assert {table for table, _, answer in allowed if answer == "P0001"} <= {"kv_change", "metadata_log"}
     assert {kind for _, kind, answer in allowed if answer == "23505"} <= {"insert over the key"}
 
 
@@ -274,6 +276,7 @@ def test_every_verb_of_a_unit_works_as_the_application(bare: Deployment) -> None
         with store.begin() as uow:
             uow.objects.put_many(("doc", {"bulk": n}) for n in range(600))  # through COPY, and beyond a tile
             uow.refs.delete("label", expected=2)
+            uow.kv.set("/a", b"1")
             assert uow.metadata.compact() == 1
             session = uow.sessions.create(area_id="x", problem_statement="why", session_id="s")
             version = uow.sessions.snapshot(session.session_id)
@@ -281,6 +284,9 @@ def test_every_verb_of_a_unit_works_as_the_application(bare: Deployment) -> None
         store.run(lambda uow: uow.sessions.rollback("s", to=version) and None, operation_id="op")
         store.run(lambda uow: uow.sessions.seal("s", "CLOSED"))
         store.run(lambda uow: uow.metadata.set("key", 3))
+        store.run(lambda uow: uow.kv.compare_and_set("/a", b"2", expected=1))
+        store.run(lambda uow: uow.kv.compact(upto=5) + uow.kv.erase("/a"))
+        store.scrub()
     with connect(bare.url("charter_auditor"), read_only=True) as store:
         assert verify(store, store_id=store.store_id).level is Level.CHAIN
     with connect(bare.url("charter_auditor")) as store, pytest.raises(ReadOnlyError), store.begin() as uow:

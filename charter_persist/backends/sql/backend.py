@@ -142,6 +142,10 @@ class SqlBackend(ABC, Generic[T]):
         """Begin inside a transaction of the caller's connection."""
 
     @abstractmethod
+    def _scrub(self, deadline: float) -> None:
+        """Do what `LedgerBackend.scrub` says, while nobody else of this process writes."""
+
+    @abstractmethod
     def _check_connection(self, connection: Any) -> None:
         """Refuse what is not a connection to this database."""
 
@@ -172,8 +176,7 @@ class SqlBackend(ABC, Generic[T]):
 
     def transaction(self, timeout_s: float) -> T:
         """Wait for the turn in this process, then for the lock of the database."""
-        if self._read_only:
-            raise ReadOnlyError("the store is open for reading only; connect without read_only")
+        self._refuse_read_only()
         deadline = time.monotonic() + timeout_s
         self._take_turn(timeout_s)
         try:
@@ -193,6 +196,10 @@ class SqlBackend(ABC, Generic[T]):
         except BaseException:
             self.release()
             raise
+
+    def _refuse_read_only(self) -> None:
+        if self._read_only:
+            raise ReadOnlyError("the store is open for reading only; connect without read_only")
 
     def _take_turn(self, timeout_s: float) -> None:
         if not self._turn.acquire(timeout=timeout_s):
@@ -223,6 +230,16 @@ class SqlBackend(ABC, Generic[T]):
         writer, self._writer = self._writer, None
         if writer is not None:
             writer.invalidate()
+
+    def scrub(self, timeout_s: float) -> None:
+        """Wait for the turn in this process, and scrub what is in our hands."""
+        self._refuse_read_only()
+        deadline = time.monotonic() + timeout_s
+        self._take_turn(timeout_s)
+        try:
+            self._scrub(deadline)
+        finally:
+            self.release()
 
     def diagnose(self) -> Diagnosis:
         """Settings, versions, sizes, and which guards are missing."""

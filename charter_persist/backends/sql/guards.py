@@ -13,18 +13,19 @@ import sqlalchemy as sa
 
 from charter_persist.backends.sql.tables import Base
 
-# Rows of these are never changed or removed; of metadata_log, those that a newer row of the key replaced may go.
+# Rows of these are never changed or removed; of a compacted one, those that a newer row of the key replaced may go.
 APPEND_ONLY: Final = (
     "audit_event",
     "journal",
     "journal_tile",
+    "kv_change",
     "metadata_log",
     "object",
     "ref_log",
     "session_log",
     "store_identity",
 )
-_COMPACTED: Final = "metadata_log"
+COMPACTED: Final = ("kv_change", "metadata_log")
 
 _SQLITE_TRIGGER: Final = """\
 CREATE TRIGGER guard_{table}_{event} BEFORE {event} ON {table}{condition}
@@ -37,6 +38,12 @@ _POSTGRES_BODY: Final = """
 BEGIN
   IF TG_TABLE_NAME = 'metadata_log' AND TG_OP = 'DELETE' THEN
     IF EXISTS (SELECT 1 FROM {schema}.metadata_log AS newer
+               WHERE newer.key = OLD.key AND newer.position > OLD.position) THEN
+      RETURN OLD;
+    END IF;
+  END IF;
+  IF TG_TABLE_NAME = 'kv_change' AND TG_OP = 'DELETE' THEN
+    IF EXISTS (SELECT 1 FROM {schema}.kv_change AS newer
                WHERE newer.key = OLD.key AND newer.position > OLD.position) THEN
       RETURN OLD;
     END IF;
@@ -129,7 +136,7 @@ def _sqlite_guards() -> list[_SqliteGuard]:
         conditions = {
             "insert": "\nWHEN " + " OR ".join(_SQLITE_TAKEN.format(table=table, match=key) for key in _matches(table)),
             "update": "",
-            "delete": _SQLITE_NEWEST.format(table=table) if table == _COMPACTED else "",
+            "delete": _SQLITE_NEWEST.format(table=table) if table in COMPACTED else "",
         }
         for event, condition in conditions.items():
             text = _SQLITE_TRIGGER.format(table=table, event=event, condition=condition)

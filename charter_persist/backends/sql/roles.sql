@@ -50,16 +50,18 @@ BEGIN
   EXECUTE format('GRANT USAGE ON SCHEMA %I TO charter_app, charter_auditor', store_schema);
   FOR item IN
     SELECT * FROM (VALUES
-      -- append-only; of metadata_log the guard lets only replaced rows go, which is compaction
+      -- append-only; of kv_change and metadata_log the guards let only replaced rows go: compaction and erasure
       ('audit_event', 'SELECT, INSERT'),
       ('journal', 'SELECT, INSERT'),
       ('journal_tile', 'SELECT, INSERT'),
+      ('kv_change', 'SELECT, INSERT, DELETE'),
       ('metadata_log', 'SELECT, INSERT, DELETE'),
       ('object', 'SELECT, INSERT'),
       ('ref_log', 'SELECT, INSERT'),
       ('session_log', 'SELECT, INSERT'),
       -- what the logs say now
       ('journal_head', 'SELECT, UPDATE'),
+      ('kv_entry', 'SELECT, INSERT, UPDATE, DELETE'),
       ('operation', 'SELECT, INSERT, UPDATE, DELETE'),
       ('ref', 'SELECT, INSERT, UPDATE, DELETE'),
       ('session', 'SELECT, INSERT, UPDATE'),

@@ -23,6 +23,7 @@ from charter_persist.backends.contract import Changes, Head, Relation
 from charter_persist.backends.sql.backend import Facts, SqlBackend, SqlSnapshot, SqlTransaction
 from charter_persist.backends.sql.engine import sqlite_engine
 from charter_persist.backends.sql.faults import commit_fault, sqlite_fault
+from charter_persist.backends.sql.scrub_sqlite import scrub_sqlite
 from charter_persist.backends.sql.statements import Statements
 from charter_persist.errors import InvalidInputError, StoreBusyError
 
@@ -216,6 +217,9 @@ class SqliteBackend(SqlBackend[SqliteTransaction]):
         finally:
             worker.close()
             lock.execute("ROLLBACK")
+
+    def _scrub(self, deadline: float) -> None:
+        scrub_sqlite(self.path, self._checkpoint, deadline)
 
     def _facts(self, connection: sa.Connection) -> Facts:
         wal = Path(f"{self.path}-wal")

@@ -3,6 +3,7 @@
 from charter_persist.backends.sql.tables.audit import AuditEvent
 from charter_persist.backends.sql.tables.base import Base
 from charter_persist.backends.sql.tables.journal import Journal, JournalHead, JournalTile, Operation, StoreIdentity
+from charter_persist.backends.sql.tables.kv import KvChange, KvEntry
 from charter_persist.backends.sql.tables.metadata import MetadataLog
 from charter_persist.backends.sql.tables.object import Object
 from charter_persist.backends.sql.tables.ref import Ref, RefLog
@@ -14,6 +15,8 @@ __all__ = [
     "Journal",
     "JournalHead",
     "JournalTile",
+    "KvChange",
+    "KvEntry",
     "MetadataLog",
     "Object",
     "Operation",
