@@ -9,6 +9,8 @@ from charter_persist.model.entry import CheckRevision, CheckVersion, Delete, Ent
 from charter_persist.model.limits import Options
 from charter_persist.store import Store, connect, upgrade
 from charter_persist.unit_of_work import Outcome, ReadView, Receipt, UnitOfWork
+from charter_persist.watch.delivery import Watch
+from charter_persist.watch.event import WatchBatch, WatchEvent
 
 __all__ = [
     "Acceptance",
@@ -27,6 +29,9 @@ __all__ = [
     "Set",
     "Store",
     "UnitOfWork",
+    "Watch",
+    "WatchBatch",
+    "WatchEvent",
     "canonical_bytes",
     "connect",
     "digest",

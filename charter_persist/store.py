@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, TypeVar
+from weakref import WeakSet
 
 import stamina
 import uuid_utils
@@ -50,6 +51,8 @@ from charter_persist.repositories.base import Sources
 from charter_persist.repositories.past import PastSnapshot
 from charter_persist.transfer.restore import RestoreTarget
 from charter_persist.unit_of_work import Commit, OpenUnit, Outcome, ReadView, UnitOfWork
+from charter_persist.watch.delivery import Watch
+from charter_persist.watch.subjects import parse_subjects
 
 T = TypeVar("T")
 
@@ -86,6 +89,7 @@ class Store:
         self._batches = Batches(self._open_commit, unit_timeout_s, batching=batching)
         self._pid = os.getpid()
         self._closed = False
+        self._watches: WeakSet[Watch] = WeakSet()
 
     @property
     def name(self) -> str:
@@ -185,6 +189,36 @@ class Store:
             snapshot.close()
             raise
 
+    def watch(self, pattern: str, *, after: int | None = None) -> Watch:
+        """Watch what happens to the subjects of a pattern: every change once, in order, a unit's changes together.
+
+        The result is a context manager and an iterator of batches, ``async for`` included; it waits for the next one
+        and ends when it is closed. A batch has a ``revision``, its bookmark, and ``events`` with ``type``, ``store``,
+        ``key``, ``old_value``, ``new_value`` and ``version``. It never waits for a writer, and a reader that is slow
+        misses nothing.
+
+        Args:
+            pattern: store and subject: ``kv:/nodes/*``, ``ref:area/*``, ``audit:AREA:x``, ``object:resolution``,
+                ``session:*``, ``metadata:policy/*``. A trailing ``*`` fits any rest, an inner one any text within a
+                segment, and a backslash before a star makes it a literal one.
+            after: only revisions behind this one, of the future too; 0 from the beginning, None from now on.
+
+        Returns:
+            The watch, open; close it.
+
+        Raises:
+            InvalidInputError: the pattern or ``after`` is not valid. That values were compacted, `CompactedError`
+                says when the watch comes to them.
+            StoreClosedError: the store is closed.
+
+        Spec: KV-5
+        """
+        subjects = parse_subjects(pattern)
+        self._check_open()
+        watch = Watch(self, self._backend.listen, subjects, after)
+        self._watches.add(watch)
+        return watch
+
     def run(self, fn: Callable[[UnitOfWork], T], *, operation_id: str | None = None) -> Outcome[T]:
         """Run a function as one unit of work; units that queue share a commit.
 
@@ -279,6 +313,8 @@ class Store:
         """Give back every connection; a second call does nothing. Later calls raise `StoreClosedError`."""
         if not self._closed and self._pid == os.getpid():
             self._closed = True
+            for watch in list(self._watches):
+                watch.close()
             self._backend.close()
 
     def _check_open(self) -> None:

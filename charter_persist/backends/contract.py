@@ -448,6 +448,22 @@ class Diagnosis:
     missing_guards: tuple[str, ...] = ()
 
 
+class Listener(Protocol):
+    """Lets one reader wait for commits of any process. All of it is a hint: the journal alone says what was committed."""
+
+    def wait(self, timeout_s: float) -> None:
+        """Return when something may have been committed since the last return, or the time is over; or for nothing."""
+        ...
+
+    def wake(self) -> None:
+        """Let `wait` return in whichever thread it is."""
+        ...
+
+    def close(self) -> None:
+        """Listen no more; a second call does nothing."""
+        ...
+
+
 class LedgerBackend(Protocol):
     """A backend that carries every store and the journal."""
 
@@ -470,6 +486,10 @@ class LedgerBackend(Protocol):
             StoreBusyError: the lock was not free in time.
             ReadOnlyError: the store was opened for reading only.
         """
+        ...
+
+    def listen(self) -> Listener:
+        """Listen for commits from now on. One that is missed may cost its listener time and nothing else."""
         ...
 
     def join(self, connection: Any, timeout_s: float) -> Transaction:

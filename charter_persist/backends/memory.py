@@ -25,6 +25,7 @@ from charter_persist.backends.contract import (
     Relation,
     Row,
 )
+from charter_persist.backends.wakeup import Bell, Wakeup
 from charter_persist.errors import IntegrityError, NotSupportedError, ReadOnlyError, StoreBusyError, StoreClosedError
 
 PAGE_ROWS: Final = 1_024
@@ -241,6 +242,7 @@ class MemoryTransaction(_Reader):
         """Make it visible: a snapshot that begins now sees this commit's number."""
         self.apply(changes)
         self._backend.commits = self._commit
+        self._backend.wakeup.ring()
         self._end()
 
     def rollback(self) -> None:
@@ -274,6 +276,7 @@ class MemoryBackend:
         self.commits = 0
         self.guard = threading.RLock()
         self.lock = threading.Lock()
+        self.wakeup = Wakeup()
         self._read_only = read_only
         self.closed = False
         self._store_id = str(uuid.uuid4())
@@ -301,6 +304,10 @@ class MemoryBackend:
         except BaseException:
             self.lock.release()
             raise
+
+    def listen(self) -> Bell:
+        """Every commit rings."""
+        return self.wakeup.listen()
 
     def join(self, connection: Any, timeout_s: float) -> MemoryTransaction:
         """Refuse: there is no connection to join."""

@@ -32,6 +32,7 @@ from charter_persist.cli.commands.resolutions import resolution
 from charter_persist.cli.commands.sessions import candidate, session
 from charter_persist.cli.commands.setup import init, upgrade
 from charter_persist.cli.commands.timeline import timeline
+from charter_persist.cli.commands.watch import watch
 from charter_persist.cli.demo.command import demo
 from charter_persist.cli.failure import ExitCode, exit_code, report_error, report_usage
 from charter_persist.cli.group import OrderedGroup
@@ -53,7 +54,7 @@ _COMMANDS: Final = (
     *(init, upgrade, status),
     *(area, authority, scope, session, candidate, stance, evaluate, accept, resolution),
     *(audit, timeline, graph),
-    *(put, get, log, refs, kv),
+    *(put, get, log, watch, refs, kv),
     *(checkpoint, verify, fsck, doctor, rebuild),
     *(backup, restore, export, import_, rehash),
     demo,

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from charter_persist.backends.contract import KV_CHANGE, METADATA_LOG, Reader, Relation
+from charter_persist.backends.contract import JOURNAL, KV_CHANGE, METADATA_LOG, Reader, Relation
 from charter_persist.model.canonical import canonical_bytes, load_canonical
 from charter_persist.model.text import POSITION_MAX, prefix_end
 from charter_persist.repositories.write_set import WriteSet
@@ -66,6 +66,14 @@ def compactions(reader: Reader, log: Relation[Any]) -> list[Compaction]:
         prefix = row.key.removeprefix(_OF_A_PREFIX)
         newest[prefix] = Compaction(prefix, int(load_canonical(row.value)["upto"]), row.position, row.revision)
     return list(newest.values())
+
+
+def known_from(reader: Reader, log: Relation[Any], found: Compaction) -> tuple[int, int]:
+    """From which position and revision on a compacted log is known: of keys no history can be asked for."""
+    if log is METADATA_LOG:
+        return found.position, found.revision
+    entry = reader.get(JOURNAL, (found.upto,))
+    return found.upto, entry.revision if entry is not None else found.revision
 
 
 def replaced(reader: Reader, log: Relation[Any], upto: int, prefix: str = "") -> Iterator[Any]:

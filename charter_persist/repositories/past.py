@@ -50,7 +50,7 @@ from charter_persist.errors import CompactedError, IntegrityError, NotFoundError
 from charter_persist.journal.ledger import BY_POSITION
 from charter_persist.journal.tree import TILE_WIDTH
 from charter_persist.model.text import POSITION_MAX, check_position, prefix_end
-from charter_persist.repositories.compaction import BY_KEY, Compaction, compactions, is_record
+from charter_persist.repositories.compaction import BY_KEY, Compaction, compactions, is_record, known_from
 from charter_persist.repositories.kv_change import entry_row
 from charter_persist.repositories.sessions import BY_VERSION, projection_of
 
@@ -194,20 +194,13 @@ class PastReader:
         if log not in self._compactions:
             self._compactions[log] = compactions(self._below, log)
         for found in self._compactions[log]:
-            position, revision = self._known_from(log, found)
+            position, revision = known_from(self._below, log, found)
             if self._position < position and (order != BY_KEY or bounds.meet(found.prefix)):
                 raise CompactedError(
                     f"{log.name} was compacted and is not known as of revision {self._revision} any more; "
                     f"read it as of {revision} or later",
                     oldest=revision,
                 )
-
-    def _known_from(self, log: Relation[Any], found: Compaction) -> tuple[int, int]:
-        """From which position and revision on a compacted log is known: of keys no history can be asked for."""
-        if log is METADATA_LOG:
-            return found.position, found.revision
-        entry = self._below.get(JOURNAL, (found.upto,))
-        return found.upto, entry.revision if entry is not None else found.revision
 
     def _derived(self, relation: Relation[Any], order: tuple[str, ...], bounds: _Bounds) -> Iterator[Any]:
         """Rows of a table of the present state, from its log."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from charter_persist.backends.contract import Diagnosis, LedgerBackend, Snapshot, Transaction
+from charter_persist.backends.contract import Diagnosis, LedgerBackend, Listener, Snapshot, Transaction
 from charter_persist.errors import StoreClosedError
 
 
@@ -31,6 +31,10 @@ class DelegatingBackend:
     def transaction(self, timeout_s: float) -> Transaction:
         """A transaction of the backend."""
         return self._backend.transaction(timeout_s)
+
+    def listen(self) -> Listener:
+        """Listen to the backend."""
+        return self._backend.listen()
 
     def join(self, connection: Any, timeout_s: float) -> Transaction:
         """Join a connection, where the backend has any."""

@@ -22,6 +22,7 @@ from charter_persist.backends.sql.opening import check_schema, read_store_id
 from charter_persist.backends.sql.reader import ClosedLink, Link, SqlReader
 from charter_persist.backends.sql.schema import SCHEMA_HEAD
 from charter_persist.backends.sql.statements import Statements
+from charter_persist.backends.wakeup import Bell, Wakeup
 from charter_persist.errors import CharterError, ReadOnlyError, StoreBusyError, StoreClosedError
 
 T = TypeVar("T", bound="SqlTransaction")
@@ -121,6 +122,7 @@ class SqlBackend(ABC, Generic[T]):
         self._schema = schema
         self._read_only = read_only
         self._turn = threading.Lock()
+        self.wakeup = Wakeup(self._look_out)
         self._writer: sa.PoolProxiedConnection | None = None
         try:
             self._store_id = self._look(self._check)
@@ -144,6 +146,10 @@ class SqlBackend(ABC, Generic[T]):
     @abstractmethod
     def _scrub(self, deadline: float) -> None:
         """Do what `LedgerBackend.scrub` says, while nobody else of this process writes."""
+
+    @abstractmethod
+    def _look_out(self) -> Callable[[], None]:
+        """Begin to ring for the commits of other processes; what it returns ends that."""
 
     @abstractmethod
     def _check_connection(self, connection: Any) -> None:
@@ -196,6 +202,10 @@ class SqlBackend(ABC, Generic[T]):
         except BaseException:
             self.release()
             raise
+
+    def listen(self) -> Bell:
+        """A commit of this process rings at once, one of another process when the look-out has seen it."""
+        return self.wakeup.listen()
 
     def _refuse_read_only(self) -> None:
         if self._read_only:
@@ -260,5 +270,6 @@ class SqlBackend(ABC, Generic[T]):
         """Give back every connection; a second call does nothing."""
         if not self.closed:
             self.closed = True
+            self.wakeup.close()
             self.discard_writer()
             self._engine.dispose()

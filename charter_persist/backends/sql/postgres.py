@@ -10,7 +10,8 @@ Source: DESIGN 5, RELIABILITY 1.5, 4.2.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, Final
 
 import psycopg
@@ -19,8 +20,9 @@ from psycopg.pq.abc import PGresult
 
 from charter_persist.backends.contract import Changes, Head, HeadRow, Relation
 from charter_persist.backends.sql.backend import Facts, SqlBackend, SqlSnapshot, SqlTransaction
-from charter_persist.backends.sql.engine import Target, postgres_engine
+from charter_persist.backends.sql.engine import Target, postgres_engine, session_name
 from charter_persist.backends.sql.faults import commit_fault, connect_fault, postgres_fault
+from charter_persist.backends.sql.lookout import hear_notifications, start_thread
 from charter_persist.backends.sql.opening import read_store_id
 from charter_persist.backends.sql.reader import SqlReader
 from charter_persist.backends.sql.roundtrip import RoundTrip, Statement
@@ -160,7 +162,9 @@ class PostgresTransaction(PostgresReader, SqlTransaction):
         """Apply, move the head and commit, in one round trip where the changes are few."""
         self._check_open()
         moves: list[Statement] = (
-            [] if head is None else [(self._backend.move_head, (head.size, head.revision, head.root))]
+            []
+            if head is None
+            else [(self._backend.move_head, (head.size, head.revision, head.root)), self._backend.notify]
         )
         if self._joined:
             self.apply(changes)
@@ -187,6 +191,7 @@ class PostgresTransaction(PostgresReader, SqlTransaction):
             self._backend.discard_writer()
             self._end()
             raise fault from exc
+        self._backend.wakeup.ring()
         self._end()
 
 
@@ -225,6 +230,8 @@ class PostgresBackend(SqlBackend[PostgresTransaction]):
         self.read_head = statements.text(sa.select(*columns).where(head.id == 1), literal=True)
         slots: dict[str, Any] = {name: sa.bindparam(None, type_=kind) for name, kind in HEAD_COLUMNS.items()}
         self.move_head = statements.text(sa.update(JournalHead).values(slots))
+        self._channel = session_name(str(target.schema))
+        self.notify: Statement = ("SELECT pg_notify($1, '')", (self._channel,))
         self._types: dict[Relation[Any], list[str]] = {}
 
     def _check(self, connection: sa.Connection) -> str:
@@ -294,6 +301,12 @@ class PostgresBackend(SqlBackend[PostgresTransaction]):
     def _join(self, connection: sa.Connection, deadline: float) -> PostgresTransaction:
         link = PostgresLink(_driver(connection.connection), prepared=False)
         return PostgresTransaction(self, link, [("SAVEPOINT joined", ()), self._lock_head], joined=True)
+
+    def _look_out(self) -> Callable[[], None]:
+        if self._pooler:
+            return lambda: None  # LISTEN needs a connection of its own; readers look for themselves, once a second
+        listen = partial(hear_notifications, self._pooled, self._channel, self.wakeup.ring)
+        return start_thread("charter-postgres-lookout", listen)
 
     def _scrub(self, deadline: float) -> None:
         """No file is in our hands: the rows are gone, and when their space is overwritten, VACUUM of the server says."""

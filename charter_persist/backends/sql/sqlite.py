@@ -13,7 +13,8 @@ import random
 import shutil
 import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,6 +24,7 @@ from charter_persist.backends.contract import Changes, Head, Relation
 from charter_persist.backends.sql.backend import Facts, SqlBackend, SqlSnapshot, SqlTransaction
 from charter_persist.backends.sql.engine import sqlite_engine
 from charter_persist.backends.sql.faults import commit_fault, sqlite_fault
+from charter_persist.backends.sql.lookout import start_thread, watch_file
 from charter_persist.backends.sql.scrub_sqlite import scrub_sqlite
 from charter_persist.backends.sql.statements import Statements
 from charter_persist.errors import InvalidInputError, StoreBusyError
@@ -119,6 +121,7 @@ class SqliteTransaction(SqlTransaction):
             self._backend.discard_writer()
             self._end()
             raise fault from exc
+        self._backend.wakeup.ring()
         try:
             self._backend.committed()
         finally:
@@ -217,6 +220,9 @@ class SqliteBackend(SqlBackend[SqliteTransaction]):
         finally:
             worker.close()
             lock.execute("ROLLBACK")
+
+    def _look_out(self) -> Callable[[], None]:
+        return start_thread("charter-sqlite-lookout", partial(watch_file, self._pooled, self.wakeup.ring))
 
     def _scrub(self, deadline: float) -> None:
         scrub_sqlite(self.path, self._checkpoint, deadline)

@@ -15,6 +15,7 @@ from typing import IO, Any
 import click
 
 from charter_persist.cli.desk import as_of_option
+from charter_persist.cli.commands.watch import after_option, follow, limit_option
 from charter_persist.cli.group import OrderedGroup
 from charter_persist.cli.invocation import Invocation, common_options, pass_invocation
 from charter_persist.cli.output import Line, Pairs, Table, answer
@@ -22,6 +23,7 @@ from charter_persist.errors import InvalidInputError
 from charter_persist.model.canonical import parse_json
 from charter_persist.model.entry import CheckRevision, CheckVersion, Delete, Entry, KvOperation, Set
 from charter_persist.model.time import format_time, parse_time
+from charter_persist.watch.subjects import escaped
 
 PAGE_MAX = 10_000
 COLUMNS = ("key", "version", "revision", "bytes", "updated")
@@ -197,6 +199,20 @@ def erase(invocation: Invocation, key: str) -> None:
             removed = uow.kv.erase(key)
         store.scrub()
     answer(invocation, {"key": key, "removed": removed}, Line(f"{removed} changes of {key} removed"))
+
+
+@kv.command("watch")
+@click.argument("prefix", default="")
+@after_option
+@limit_option
+@common_options
+@pass_invocation
+def watch_keys(invocation: Invocation, prefix: str, after: int | None, limit: int | None) -> None:
+    """Print what happens to the keys that begin with PREFIX until interrupted.
+
+    Lines are those of `charter watch`; PREFIX is taken literally.
+    """
+    follow(invocation, f"kv:{escaped(prefix)}", after, limit)
 
 
 def _given(value: str | None, source: IO[bytes] | None) -> bytes:

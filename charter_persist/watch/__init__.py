@@ -1,0 +1,1 @@
+"""Watching a store: the journal, read on as it grows, joined with the values that repositories still hold."""
