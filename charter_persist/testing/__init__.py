@@ -63,6 +63,8 @@ from charter_persist.testing.sessions import SessionStoreConformance
 from charter_persist.testing.sources import CountingSources
 from charter_persist.testing.suite import LedgerConformance
 from charter_persist.testing.units import UnitConformance
+from charter_persist.testing.watch import WatchCompactionConformance, WatchConformance, WatchStoresConformance
+from charter_persist.testing.watch_ends import WatchEndConformance
 
 __all__ = [
     "EVERYTHING",
@@ -115,6 +117,10 @@ __all__ = [
     "StoreFixtures",
     "TimeLimitConformance",
     "UnitConformance",
+    "WatchCompactionConformance",
+    "WatchConformance",
+    "WatchEndConformance",
+    "WatchStoresConformance",
     "contents",
     "governance_machine",
     "nothing_written",

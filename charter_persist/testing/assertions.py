@@ -38,6 +38,8 @@ EXPLAINED: Final = (
     "session_ends",
     "sessions",
     "units",
+    "watch",
+    "watch_ends",
 )
 pytest.register_assert_rewrite(*[f"charter_persist.testing.{name}" for name in EXPLAINED])
 

@@ -29,6 +29,8 @@ from charter_persist.testing.runs import RunConformance, TimeLimitConformance
 from charter_persist.testing.session_ends import SessionEndConformance
 from charter_persist.testing.sessions import SessionStoreConformance
 from charter_persist.testing.units import UnitConformance
+from charter_persist.testing.watch import WatchCompactionConformance, WatchConformance, WatchStoresConformance
+from charter_persist.testing.watch_ends import WatchEndConformance
 
 
 class LedgerConformance(
@@ -47,6 +49,10 @@ class LedgerConformance(
     KeyValuePageConformance,
     KeyValueCompactionConformance,
     KeyValueErasureConformance,
+    WatchConformance,
+    WatchStoresConformance,
+    WatchCompactionConformance,
+    WatchEndConformance,
     SessionStoreConformance,
     SessionEndConformance,
     JournalConformance,

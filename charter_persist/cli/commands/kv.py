@@ -14,8 +14,8 @@ from typing import IO, Any
 
 import click
 
-from charter_persist.cli.desk import as_of_option
 from charter_persist.cli.commands.watch import after_option, follow, limit_option
+from charter_persist.cli.desk import as_of_option
 from charter_persist.cli.group import OrderedGroup
 from charter_persist.cli.invocation import Invocation, common_options, pass_invocation
 from charter_persist.cli.output import Line, Pairs, Table, answer
