@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -61,9 +60,8 @@ class OverMemory(
     wrap: type[DelegatingBackend]
 
     @pytest.fixture(autouse=True)
-    def _short_polls(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    def _short_polls(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(delivery, "POLL_S", 0.005)
-        yield
 
     @pytest.fixture
     def memory(self) -> MemoryBackend:

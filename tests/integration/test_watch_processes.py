@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 from threading import Timer
@@ -15,7 +15,7 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
-from charter_persist import Store, connect, upgrade
+from charter_persist import connect, upgrade
 from charter_persist.backends.sql import lookout
 from charter_persist.backends.sql.postgres import PostgresBackend
 from charter_persist.testing.kv import put
@@ -97,32 +97,27 @@ def test_units_of_several_processes_are_told_whole_and_in_order(url: str) -> Non
         assert values["/n/a"] == values["/n/b"]
 
 
-def complete(store: Store, disturb: Callable[[int], Any]) -> None:
-    """Write in another handle, with something done between units; the watch must be complete."""
-    with store.watch("kv:/n", after=0) as watch, connect(str(store.url)) as writer:  # type: ignore[attr-defined]
+def complete(url: str, disturb: Callable[[int], Any]) -> None:
+    """Write through another handle, with something done between units; the watch must be complete."""
+    with connect(url) as reader, connect(url) as writer, reader.watch("kv:/n", after=0) as watch:
         for number in range(20):
             put(writer, n=b"%d" % number)
             disturb(number)
             assert next(watch).events[0].new_value == b"%d" % number
 
 
-@pytest.fixture
-def reader(postgres_url: str) -> Iterator[Store]:
-    with connect(postgres_url) as store:
-        store.url = postgres_url  # type: ignore[attr-defined]
-        yield store
-
-
 @pytest.mark.spec("P19", "KV-5")
-def test_a_watch_is_complete_when_every_notification_is_lost(reader: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_watch_is_complete_when_every_notification_is_lost(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(PostgresBackend, "_look_out", lambda self: lambda: None)
     monkeypatch.setattr(delivery, "POLL_S", 0.02)
-    complete(reader, lambda number: None)
+    complete(postgres_url, lambda number: None)
 
 
 @pytest.mark.spec("P19", "KV-5")
 def test_a_watch_is_complete_when_its_listening_session_is_ended(
-    reader: Store, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lookout, "AGAIN_S", 0.01)
     monkeypatch.setattr(delivery, "POLL_S", 0.1)
@@ -137,7 +132,7 @@ def test_a_watch_is_complete_when_its_listening_session_is_ended(
                 ended += len(admin.execute(query).fetchall())
                 time.sleep(0.05)
 
-        complete(reader, disturb)
+        complete(postgres_url, disturb)
     assert ended >= 3
 
 
@@ -145,9 +140,7 @@ def test_a_watch_is_complete_when_its_listening_session_is_ended(
 def test_behind_a_pooler_a_watch_looks_for_itself(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(delivery, "POLL_S", 0.02)
     pooled = sa.make_url(postgres_url).update_query_dict({"pooler": "true"}).render_as_string(hide_password=False)
-    with connect(pooled) as store:
-        store.url = pooled  # type: ignore[attr-defined]
-        complete(store, lambda number: None)
+    complete(pooled, lambda number: None)
 
 
 @pytest.mark.spec("KV-5")
