@@ -32,7 +32,6 @@ class WatchEndConformance(StoreFixtures):
     def _no_thread_is_left(self) -> Iterator[None]:
         before = set(threading.enumerate())
         yield
-        # Those of an event loop's executor end with their loop.
         assert [thread.name for thread in set(threading.enumerate()) - before] == []
 
     def test_a_closed_watch_has_ended(self, store: Store) -> None:
@@ -116,6 +115,36 @@ class WatchEndConformance(StoreFixtures):
                 return [batch async for batch in watch]
 
         assert asyncio.run(read()) == []
+
+    def test_many_asynchronous_watches_keep_no_other_work_waiting(self, store: Store) -> None:
+        """Each waits in a thread of its own, and not in one of those that the loop has for everybody."""
+
+        async def read() -> list[Any]:
+            watches = [store.watch("kv:/*") for _ in range(40)]
+            waiting = [asyncio.create_task(anext_of(watch)) for watch in watches]
+            await asyncio.sleep(MOMENT_S)
+            await asyncio.wait_for(asyncio.to_thread(put, store, a=b"1"), JOIN_S)
+            batches = await asyncio.gather(*waiting)
+            for watch in watches:
+                watch.close()
+            return batches
+
+        assert [batch.revision for batch in asyncio.run(read())] == [1] * 40
+
+    def test_the_end_of_a_loop_ends_what_waits_in_it(self, store: Store) -> None:
+        """A task that nobody waited for is cancelled then, and must not keep the loop."""
+
+        async def leave() -> Any:
+            watch = store.watch("kv:/*")
+            task = asyncio.create_task(anext_of(watch))
+            await asyncio.sleep(MOMENT_S)
+            return watch, task
+
+        watch, task = asyncio.run(leave())
+        assert task.cancelled()
+        put(store, a=b"1")
+        assert next(watch).revision == 1
+        watch.close()
 
     def test_an_error_reaches_an_asynchronous_reader(self, store: Store) -> None:
         """With its facts."""

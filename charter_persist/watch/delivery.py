@@ -17,6 +17,7 @@ import asyncio
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
 from operator import attrgetter
 from types import TracebackType
@@ -53,6 +54,7 @@ class Watch:
         self._subjects = subjects
         self._ready: deque[WatchBatch] = deque()
         self._closed = threading.Event()
+        self._waiter: ThreadPoolExecutor | None = None
         # Before anything is read, so no commit falls between reading and listening.
         self._listener = listen()
         try:
@@ -73,6 +75,8 @@ class Watch:
         """End it, also while another thread waits for it; a second call does nothing."""
         self._closed.set()
         self._listener.wake()
+        if self._waiter is not None:
+            self._waiter.shutdown()
         self._listener.close()
 
     def __iter__(self) -> Iterator[WatchBatch]:
@@ -95,9 +99,14 @@ class Watch:
         return self
 
     async def __anext__(self) -> WatchBatch:
-        """As `__next__`, waiting in a thread; a cancelled call ends its thread and loses nothing."""
+        """As `__next__`, waiting in a thread; a cancelled call ends the waiting and loses nothing."""
+        if self._closed.is_set():
+            raise StopAsyncIteration
         given_up = threading.Event()
-        waiting = asyncio.ensure_future(asyncio.to_thread(self._fill, given_up))
+        if self._waiter is None:
+            # Of its own: watches that wait must not use up the threads that the loop's other work needs.
+            self._waiter = ThreadPoolExecutor(1, thread_name_prefix="charter-watch")
+        waiting = asyncio.get_running_loop().run_in_executor(self._waiter, self._fill, given_up)
         try:
             await asyncio.shield(waiting)
         except asyncio.CancelledError:
