@@ -49,7 +49,7 @@ def test_a_page_is_bounded_by_the_size_of_the_values(store: Store) -> None:
 @pytest.mark.spec("KV-5")
 def test_pages_of_one_revision_deliver_the_same(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(50):
-        put(store, **dict.fromkeys("abc"[:number % 4], b"%d" % number), other=b"")
+        put(store, **dict.fromkeys("abc"[: number % 4], b"%d" % number), other=b"")
     with store.watch("kv:/a", after=0) as watch:
         whole = [next(watch) for _ in range(37)]
     monkeypatch.setattr(delivery, "PAGE_WEIGHT", 1)
