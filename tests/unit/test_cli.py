@@ -27,7 +27,7 @@ COMMANDS = [
     *("init", "upgrade", "status"),
     *("area", "authority", "scope", "session", "candidate", "stance", "evaluate", "accept", "resolution"),
     *("audit", "timeline", "graph"),
-    *("put", "get", "log", "refs", "kv"),
+    *("put", "get", "log", "watch", "refs", "kv"),
     *("checkpoint", "verify", "fsck", "doctor", "rebuild"),
     *("backup", "restore", "export", "import", "rehash"),
     "demo",
