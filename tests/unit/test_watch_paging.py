@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -122,3 +122,30 @@ def test_a_look_out_that_cannot_start_leaves_nobody_listening() -> None:
         with pytest.raises(OSError, match="no thread"):
             wakeup.listen()
     assert wakeup._listeners == 0
+
+
+@pytest.mark.spec("KV-5")
+def test_a_ring_before_the_wait_ends_it_at_once() -> None:
+    # Between reading a page and waiting there is always a moment; a commit in it must not be waited for.
+    wakeup = Wakeup()
+    bell = wakeup.listen()
+    wakeup.ring()
+    assert ends(lambda: bell.wait(3600.0))
+
+
+@pytest.mark.spec("KV-5")
+def test_closing_does_not_wait_for_a_poll(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delivery, "POLL_S", 3600.0)
+    watch = store.watch("kv:/*")
+    timer = threading.Timer(0.05, watch.close)
+    timer.start()
+    assert ends(lambda: list(watch))
+    timer.join()
+
+
+def ends(work: Callable[[], Any]) -> bool:
+    """Whether a call comes to its end."""
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    thread.join(10.0)
+    return not thread.is_alive()
