@@ -41,27 +41,15 @@ TRANSITION_EVENTS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Acceptance:
-    """What an accepted session became.
+class Accepted:
+    """What an accepted session becomes, inside its unit of work.
 
     Attributes:
         session_id: of the session.
         session_digest: of the object that it was sealed to.
         resolutions: digests of the new resolutions, in the order of their candidates.
         transitions: digests of the changes of state that it decided.
-        receipt: of the unit of work.
     """
-
-    session_id: str
-    session_digest: Digest
-    resolutions: tuple[Digest, ...]
-    transitions: tuple[Digest, ...]
-    receipt: Receipt
-
-
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """An acceptance inside its unit of work, before there is a receipt."""
 
     session_id: str
     session_digest: Digest
@@ -71,6 +59,17 @@ class Accepted:
     def with_receipt(self, receipt: Receipt) -> Acceptance:
         """The acceptance after the commit."""
         return Acceptance(self.session_id, self.session_digest, self.resolutions, self.transitions, receipt)
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptance(Accepted):
+    """What an accepted session became.
+
+    Attributes:
+        receipt: of the unit of work; the others are those of `Accepted`.
+    """
+
+    receipt: Receipt
 
 
 def accept(work: Work, session_id: str, candidate_ids: Iterable[str] | None) -> Accepted:
