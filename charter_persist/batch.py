@@ -24,13 +24,14 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from charter_persist.backends.contract import OPERATION, OperationRow, Reader
+from charter_persist.commit import Commit, JournalReceipt, operation_receipt, operation_row
 from charter_persist.errors import CharterError, CommitUnknownError, StoreBusyError
 from charter_persist.journal.ledger import JournalReader
 from charter_persist.model.canonical import canonical_bytes, load_canonical
 from charter_persist.model.text import check_text
 from charter_persist.repositories.base import WriteContext
 from charter_persist.repositories.write_set import WriteSet
-from charter_persist.unit_of_work import Commit, Outcome, Receipt, UnitOfWork, operation_receipt, operation_row
+from charter_persist.unit_of_work import Outcome, UnitOfWork
 
 UNITS_MAX: Final = 256
 _UNNAMED: Final = re.compile(r"[0-9a-f]{32}\.[0-9]{1,4}")
@@ -93,10 +94,10 @@ class Unnamed:
 
     def __init__(self) -> None:
         self.commit_id = uuid.uuid4().hex
-        self.receipts: list[Receipt] = []
+        self.receipts: list[JournalReceipt] = []
         self._now = 0
 
-    def add(self, receipt: Receipt, now: int) -> str:
+    def add(self, receipt: JournalReceipt, now: int) -> str:
         """Take a unit in and return its operation id."""
         self.receipts.append(receipt)
         self._now = now
@@ -124,7 +125,7 @@ def find_operation(reader: Reader, operation_id: str) -> Outcome[Any] | None:
         return None
     revision, first_position, size = load_canonical(shared.value)[int(number)]
     root = JournalReader(reader).root(size)
-    return Outcome(None, Receipt(revision, first_position, size, (root,)), repeated=True)
+    return Outcome(None, JournalReceipt(revision, first_position, size, (root,)), repeated=True)
 
 
 class Spoiled(Exception):  # noqa: N818  # never leaves this module

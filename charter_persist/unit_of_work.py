@@ -1,36 +1,32 @@
-"""A unit of work, a read view, the receipt, and the commit that carries one unit or several.
+"""A unit of work, a read view, the receipt, and what everything above asks of a store: `Units`.
 
 One unit of work is one revision, inside one commit: all that it changed becomes visible together or not at all.
-A unit costs its backend one transaction; one that changed nothing is rolled back and leaves no revision.
+A unit costs its backend one transaction; one that changed nothing is rolled back and leaves no revision. What is made
+over a ledger or over a backend of one store is made over a `Context`.
 
 Source: DESIGN 1.1, 3 and 5.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Generic, Protocol, TypeVar, overload
 
-from charter_persist.backends.contract import HeadRow, OperationRow, Reader, Snapshot, Transaction
+from charter_persist.backends.contract import HeadRow, Reader
 from charter_persist.errors import StoreClosedError
-from charter_persist.journal.entry import commitment
-from charter_persist.journal.ledger import JournalReader, JournalWriter, Ledger
-from charter_persist.journal.tree import Tree, root_of_edge
-from charter_persist.model.canonical import canonical_bytes
+from charter_persist.journal.ledger import JournalReader
 from charter_persist.model.limits import Options
 from charter_persist.repositories.audit import AuditReader, AuditRepository
-from charter_persist.repositories.base import ReadContext, Sources, WriteContext
-from charter_persist.repositories.kv import KeyValueRepository
-from charter_persist.repositories.kv_reader import KeyValueReader
+from charter_persist.repositories.base import Context, ReadContext, Sources
+from charter_persist.repositories.kv_ledger import ledger_key_reader, ledger_key_repository
+from charter_persist.repositories.leases import LeaseReader, LeaseRepository
 from charter_persist.repositories.metadata import MetadataReader, MetadataRepository
 from charter_persist.repositories.objects import ObjectReader, ObjectRepository
 from charter_persist.repositories.refs import RefReader, RefRepository
 from charter_persist.repositories.sessions import SessionReader, SessionRepository
-from charter_persist.repositories.write_set import Below, WriteSet
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -41,21 +37,19 @@ class Receipt:
     """What a unit of work became.
 
     Attributes:
-        revision: its number, store-wide.
-        first_position: the first journal position that it took.
-        size: number of journal entries after it; its last position.
-        edge: roots of the complete subtrees after it, largest first.
+        revision: its number, store-wide; 0 where the backend counts none.
+        first_position: the first journal position that it took; None where there is no journal.
+        size: number of journal entries after it, its last position; None where there is no journal.
     """
 
     revision: int
-    first_position: int
-    size: int
-    edge: tuple[bytes, ...] = field(repr=False, compare=False)
+    first_position: int | None = None
+    size: int | None = None
 
     @property
-    def root(self) -> bytes:
-        """Merkle root over all entries after this unit, 32 bytes; computed when it is asked for."""
-        return root_of_edge(self.edge)
+    def root(self) -> bytes | None:
+        """Merkle root over all entries after this unit, 32 bytes; None where there is no journal."""
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +83,32 @@ class _Lazy(Generic[R]):
     def __get__(self, instance: Any, owner: type) -> Any:
         if instance is None:
             return self
-        made = instance.__dict__[self._name] = self._make(instance._context)
+        made = instance.__dict__[self._name] = instance._context.open(self._name, self._make)
         return made
+
+
+class ViewContext(Context, Protocol):
+    """What a view is made over."""
+
+    def revision(self) -> int:
+        """That is read."""
+        ...
+
+    def head(self) -> HeadRow | None:
+        """What the backend keeps of the journal's end beside the journal."""
+        ...
+
+    def close(self) -> None:
+        """Give back what is read from."""
+        ...
+
+
+def _reader(context: ReadContext) -> Reader:
+    return context.reader
+
+
+def _journal_reader(context: ReadContext) -> JournalReader:
+    return JournalReader(context.reader)
 
 
 class ReadView:
@@ -101,27 +119,26 @@ class ReadView:
     audit = _Lazy(AuditReader)
     metadata = _Lazy(MetadataReader)
     sessions = _Lazy(SessionReader)
-    kv = _Lazy(KeyValueReader)
+    kv = _Lazy(ledger_key_reader)
+    leases = _Lazy(LeaseReader)
+    journal = _Lazy(_journal_reader)
+    reader = _Lazy(_reader)
 
-    def __init__(self, snapshot: Snapshot, options: Options) -> None:
-        self._snapshot = snapshot
-        self.reader: Reader = snapshot
-        self._context = ReadContext(snapshot, options, lambda: self.revision)
-        self.journal = JournalReader(snapshot)
+    def __init__(self, context: ViewContext) -> None:
+        self._context = context
 
     @property
     def revision(self) -> int:
         """Of the newest unit of work in this snapshot, the past one of a view as of it; 0 in an empty store."""
-        last = self.journal.last()
-        return last.revision if last else 0
+        return self._context.revision()
 
     def head(self) -> HeadRow | None:
         """What the backend keeps of the journal's end beside the journal; None where it keeps nothing."""
-        return self._snapshot.head()
+        return self._context.head()
 
     def close(self) -> None:
         """End the view; what it handed out stays valid, its repositories do not."""
-        self._snapshot.close()
+        self._context.close()
 
     def __enter__(self) -> ReadView:
         return self
@@ -132,6 +149,22 @@ class ReadView:
         self.close()
 
 
+class WorkContext(Context, Protocol):
+    """What a unit of work is made over."""
+
+    sources: Sources
+    ended: bool
+
+    @property
+    def now(self) -> int:
+        """The time of the unit in microseconds since 1970 UTC."""
+        ...
+
+    def end(self) -> None:
+        """The unit is over."""
+        ...
+
+
 class UnitOfWork:
     """All changes made through its repositories become visible together when its block ends well, or not at all."""
 
@@ -140,12 +173,14 @@ class UnitOfWork:
     audit = _Lazy(AuditRepository)
     metadata = _Lazy(MetadataRepository)
     sessions = _Lazy(SessionRepository)
-    kv = _Lazy(KeyValueRepository)
+    kv = _Lazy(ledger_key_repository)
+    leases = _Lazy(LeaseRepository)
+    reader = _Lazy(_reader)
 
-    def __init__(self, context: WriteContext) -> None:
+    def __init__(self, context: WorkContext, flush: Callable[[], Receipt | None]) -> None:
         self._context = context
+        self._flush = flush
         self._receipt: Receipt | None = None
-        self.reader: Reader = context.reader
 
     @property
     def now(self) -> int:
@@ -179,18 +214,9 @@ class UnitOfWork:
 
         Raises:
             BackendError: the database refused; the unit can only be rolled back.
+            NotSupportedError: the backend writes a unit when it ends, and not before.
         """
-        context = self._context
-        context.finish()
-        context.write.flush()
-        return self.provisional()
-
-    def provisional(self) -> Receipt | None:
-        """The receipt of what was changed so far; None where nothing was."""
-        journal = self._context.journal
-        if not journal.count:
-            return None
-        return Receipt(journal.revision, journal.first_position, journal.position, journal.edge())
+        return self._flush()
 
 
 class Views(Protocol):
@@ -222,86 +248,35 @@ class Units(Views, Protocol):
         ...
 
 
-class Commit:
-    """One backend transaction that carries one unit or several, each with its own revision."""
+U = TypeVar("U", bound=UnitOfWork)
 
-    def __init__(
-        self,
-        transaction: Transaction,
-        ledger: Ledger,
-        sources: Sources,
-        *,
-        release: Callable[[], None],
-        joined: bool = False,
-    ) -> None:
-        self.transaction = transaction
-        self._ledger = ledger
-        self._sources = sources
-        self._release = release
-        self._tree = Tree()
-        try:
-            tree = ledger.tree(transaction)
-        except BaseException:
-            self.abort()
-            raise
-        # Whether a joined transaction commits is not known here, so it grows a tree of its own.
-        self._tree = tree.copy() if joined else tree
-        self._position = transaction.position
-        self._revision = transaction.revision
-        self._last: Receipt | None = None
 
-    def unit(self, timeout_s: float, below: Below | None = None) -> UnitOfWork:
-        """The next unit of this commit; end it with `close` before opening another.
+class OpenCommit(Protocol[U]):
+    """A commit that is being made."""
 
-        Args:
-            timeout_s: how long it may take.
-            below: what its changes go to when it is flushed; the transaction by default.
-        """
-        write = WriteSet(below or self.transaction)
-        journal = JournalWriter(write, self._tree, self._position, self._revision)
-        return UnitOfWork(WriteContext(write, journal, self._sources, time.monotonic() + timeout_s))
+    def unit(self, timeout_s: float) -> U:
+        """The unit of work that it is about."""
+        ...
 
-    def close(self, unit: UnitOfWork) -> Receipt | None:
-        """End a unit well; its changes stay in its write set."""
-        context = unit._context
-        context.finish()
-        receipt = unit.provisional()
-        if receipt is not None:
-            self._position, self._revision, self._last = receipt.size, receipt.revision, receipt
-        return receipt
-
-    def commit(self, write: WriteSet) -> None:
-        """Make everything durable, with what still waits in the write set; without any change it is rolled back."""
-        if not write.dirty:
-            self.abort()
-            return
-        try:
-            self.transaction.commit(write.take(), self._last)
-        except BaseException:
-            self.abort()
-            raise
-        self._release()
+    def end(self, unit: U) -> Receipt | None:
+        """Make what the unit changed durable and visible; where it raises, nothing is but for `CommitUnknownError`."""
+        ...
 
     def abort(self) -> None:
-        """Roll back, and drop a tree that holds entries which do not exist now."""
-        if self._tree.size != self.transaction.position:
-            self._ledger.forget()
-        try:
-            self.transaction.rollback()
-        finally:
-            self._release()
+        """Roll back."""
+        ...
 
 
-class OpenUnit:
+class OpenUnit(Generic[U]):
     """The block of `Store.begin`: opens a unit on entry, commits or rolls back on exit."""
 
-    def __init__(self, open_commit: Callable[[], Commit], timeout_s: float) -> None:
+    def __init__(self, open_commit: Callable[[], OpenCommit[U]], timeout_s: float) -> None:
         self._open_commit = open_commit
         self._timeout_s = timeout_s
-        self._commit: Commit | None = None
-        self._unit: UnitOfWork | None = None
+        self._commit: OpenCommit[U] | None = None
+        self._unit: U | None = None
 
-    def __enter__(self) -> UnitOfWork:
+    def __enter__(self) -> U:
         if self._commit is not None:
             raise StoreClosedError("a unit of work is used once; begin a new one")
         self._commit = self._open_commit()
@@ -315,38 +290,9 @@ class OpenUnit:
         if commit is None or unit is None:
             return
         try:
-            if error is not None:
+            if error is None:
+                unit._receipt = commit.end(unit)
+            else:
                 commit.abort()
-                return
-            try:
-                receipt = commit.close(unit)
-            except BaseException:
-                commit.abort()
-                raise
-            commit.commit(unit._context.write)
-            unit._receipt = receipt
         finally:
             unit._context.end()
-
-
-def operation_row(operation_id: str, value: bytes, receipt: Receipt | None, recorded_at: int) -> OperationRow:
-    """What is kept of a named unit of work."""
-    row = OperationRow(operation_id, value, None, None, None, None, recorded_at, b"")
-    if receipt is not None:
-        row = row._replace(
-            revision=receipt.revision, first_position=receipt.first_position, size=receipt.size, root=receipt.root
-        )
-    return row._replace(digest=operation_digest(row))
-
-
-def operation_digest(row: OperationRow) -> bytes:
-    """What shows that a row of operations was not altered: no journal entry commits to it."""
-    receipt = [row.revision, row.first_position, row.size, None if row.root is None else row.root.hex()]
-    return commitment(b"", canonical_bytes([row.operation_id, row.value.hex(), *receipt, row.recorded_at]))
-
-
-def operation_receipt(row: OperationRow) -> Receipt | None:
-    """The receipt that was kept."""
-    if row.revision is None or row.first_position is None or row.size is None or row.root is None:
-        return None
-    return Receipt(row.revision, row.first_position, row.size, (row.root,))

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 TABLES = (
     *("object", "ref", "ref_log", "audit_event", "metadata_log", "session", "session_candidate", "session_stance"),
-    *("session_log", "kv_entry", "kv_change", "journal", "journal_tile", "operation"),
+    *("session_log", "kv_entry", "kv_change", "kv_lease", "journal", "journal_tile", "operation"),
 )
 
 

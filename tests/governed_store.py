@@ -79,6 +79,7 @@ def apply(store: Store) -> None:
         uow.kv.delete("/gone/0")
         uow.kv.compact(upto=4, prefix="/nodes")
         uow.kv.erase("/gone/1")
+        uow.kv.set("/leased", b"for a while", lease=uow.leases.grant(86_400.0))
     store.run(lambda uow: uow.objects.put("doc", "run"), operation_id="named")
     store.run(lambda uow: None, operation_id="idle")
     store.run(lambda uow: uow.objects.put("doc", "unnamed"))

@@ -10,12 +10,12 @@ import re
 from typing import Any, Final
 
 from charter_persist.backends.contract import JOURNAL, OPERATION, JournalRow, OperationRow, Reader
+from charter_persist.commit import operation_digest
 from charter_persist.integrity.collected import Findings
 from charter_persist.integrity.journal_pass import UNREADABLE
 from charter_persist.integrity.reading import rows_by_key
 from charter_persist.journal.ledger import JournalReader
 from charter_persist.model.canonical import is_canonical, load_canonical
-from charter_persist.unit_of_work import operation_digest
 
 # Units without a name of their own share a row, whose value lists revision, first position and size of each.
 _SHARED: Final = re.compile(r"[0-9a-f]{32}")

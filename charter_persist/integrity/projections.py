@@ -12,6 +12,7 @@ from typing import Any, Final
 from charter_persist.backends.contract import (
     KV_CHANGE,
     KV_ENTRY,
+    KV_LEASE,
     REF,
     SESSION,
     SESSION_CANDIDATE,
@@ -115,6 +116,15 @@ def check_keys(reader: Reader, findings: Findings) -> None:
     while entry is not None:
         findings.add(_CODE, f"kv_entry/{entry.key}", "the entry does not follow from the log")
         entry = next(entries, None)
+    _check_attached(reader, findings)
+
+
+def _check_attached(reader: Reader, findings: Findings) -> None:
+    """Compare the keys of each lease with what the keys themselves say; few keys have one, so their rows are kept."""
+    attached = {(row.lease, row.key) for row in rows_by_key(reader, KV_LEASE, findings)}
+    wanted = {(row.lease, row.key) for row in rows_by_key(reader, KV_ENTRY, findings) if row.lease is not None}
+    for lease, key in sorted(attached ^ wanted):
+        findings.add(_CODE, f"kv_lease/{lease}{key}", "the row does not follow from the entry of the key")
 
 
 def _newest_changes(reader: Reader, findings: Findings) -> Iterator[KvChangeRow]:

@@ -20,6 +20,7 @@ class Entry:
         revision: of the unit of work that changed it, store-wide; it never repeats.
         created_at: when the key was created, in UTC.
         updated_at: when it was changed, in UTC.
+        lease: id of the lease that it lives as long as; None where it stays until it is deleted.
     """
 
     key: str
@@ -28,14 +29,16 @@ class Entry:
     revision: int
     created_at: datetime
     updated_at: datetime
+    lease: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Set:
-    """Give a key a value."""
+    """Give a key a value, and attach it to a lease where one is named."""
 
     key: str
     value: bytes = field(repr=False)
+    lease: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, Protocol, TypeVar
 
 from charter_persist.backends.contract import Reader
 from charter_persist.errors import CharterError, InvalidInputError, LimitExceededError, StoreClosedError, TimedOutError
@@ -18,6 +19,8 @@ from charter_persist.journal.ledger import JournalWriter
 from charter_persist.model.limits import Options
 from charter_persist.model.time import to_micros
 from charter_persist.repositories.write_set import WriteSet
+
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,23 +40,55 @@ class Sources:
     options: Options
 
 
-class ReadContext:
-    """What a repository needs to read."""
+class ReadContext(Protocol):
+    """What a repository of a ledger needs to read.
+
+    Attributes:
+        reader: of one snapshot, or of an open unit.
+        options: limits.
+    """
+
+    reader: Reader
+    options: Options
+
+    def revision(self) -> int:
+        """That is read; inside a unit its own."""
+        ...
+
+
+class Context(Protocol):
+    """What repositories are made over: a view or a unit, of a ledger or of a backend that has one store."""
+
+    options: Options
+
+    def open(self, store: str, make: Callable[[Any], R]) -> R:
+        """Make the repository of a store, as a ledger makes it; a backend of one store has its own way.
+
+        Raises:
+            NotSupportedError: the backend does not offer that store.
+        """
+        ...
+
+
+class LedgerContext:
+    """A view of a ledger, which has every store."""
 
     def __init__(self, reader: Reader, options: Options, revision: Callable[[], int]) -> None:
         self.reader: Reader = reader
         self.options = options
         self.revision = revision
 
+    def open(self, _store: str, make: Callable[[Any], R]) -> R:
+        """Make the repository of a store."""
+        return make(self)
 
-class WriteContext(ReadContext):
-    """What a repository needs to write: one for each unit of work."""
 
-    def __init__(self, write: WriteSet, journal: JournalWriter, sources: Sources, deadline: float) -> None:
-        super().__init__(write, sources.options, lambda: journal.revision)
-        self.write = write
-        self.journal = journal
+class UnitContext:
+    """What every unit of work has, whatever it writes to: its time, its limits, and what is due when it ends."""
+
+    def __init__(self, sources: Sources, deadline: float) -> None:
         self.sources = sources
+        self.options = sources.options
         self.before_end: list[Callable[[], None]] = []
         self.failed: BaseException | None = None
         self.ended = False
@@ -67,25 +102,6 @@ class WriteContext(ReadContext):
             self._now = to_micros(self.sources.clock())
         return self._now
 
-    def record(self, store: str, subject: str, operation: str, digest: bytes) -> int:
-        """Append the journal entry of one change and return its position.
-
-        Raises:
-            TimedOutError: the unit exceeded its time limit.
-            StoreClosedError: the unit has ended.
-        """
-        if self.ended:
-            raise StoreClosedError("this unit of work has ended; begin a new one")
-        self.check_time()
-        if self.write.full:
-            self.journal.settle()
-            self.write.flush()
-        return self.journal.append(store, subject, operation, digest, self.now)
-
-    def record_value(self, store: str, subject: str, operation: str, data: bytes, nonce: bytes = b"") -> int:
-        """As `record`, with the commitment to the canonical bytes of a value; no bytes stand for a deletion."""
-        return self.record(store, subject, operation, commitment(nonce, data))
-
     @contextmanager
     def whole(self) -> Iterator[None]:
         """What the block does belongs together: where it fails half-way, the unit can no longer commit."""
@@ -95,6 +111,15 @@ class WriteContext(ReadContext):
             self.failed = exc
             raise
 
+    def check_open(self) -> None:
+        """Raise when the unit has ended.
+
+        Raises:
+            StoreClosedError: it has.
+        """
+        if self.ended:
+            raise StoreClosedError("this unit of work has ended; begin a new one")
+
     def check_time(self) -> None:
         """Raise when the unit's time is over, so that nobody holds the writer lock without end."""
         if time.monotonic() > self._deadline:
@@ -103,10 +128,9 @@ class WriteContext(ReadContext):
     def end(self) -> None:
         """The unit is over: nothing that waits here may ever be written."""
         self.ended = True
-        self.write.take()
 
     def finish(self) -> None:
-        """Write what repositories held back until now, and grow the tree.
+        """Write what repositories held back until now.
 
         Raises:
             CharterError: an earlier call failed half-way, so the unit must not commit.
@@ -117,6 +141,51 @@ class WriteContext(ReadContext):
         for hook in self.before_end:
             hook()
         self.check_time()
+
+
+class WriteContext(UnitContext):
+    """What repositories of a ledger need to write: one for each unit of work."""
+
+    def __init__(self, write: WriteSet, journal: JournalWriter, sources: Sources, deadline: float) -> None:
+        super().__init__(sources, deadline)
+        self.reader: Reader = write
+        self.write = write
+        self.journal = journal
+
+    def open(self, _store: str, make: Callable[[Any], R]) -> R:
+        """Make the repository of a store."""
+        return make(self)
+
+    def revision(self) -> int:
+        """Of this unit."""
+        return self.journal.revision
+
+    def record(self, store: str, subject: str, operation: str, digest: bytes) -> int:
+        """Append the journal entry of one change and return its position.
+
+        Raises:
+            TimedOutError: the unit exceeded its time limit.
+            StoreClosedError: the unit has ended.
+        """
+        self.check_open()
+        self.check_time()
+        if self.write.full:
+            self.journal.settle()
+            self.write.flush()
+        return self.journal.append(store, subject, operation, digest, self.now)
+
+    def record_value(self, store: str, subject: str, operation: str, data: bytes, nonce: bytes = b"") -> int:
+        """As `record`, with the commitment to the canonical bytes of a value; no bytes stand for a deletion."""
+        return self.record(store, subject, operation, commitment(nonce, data))
+
+    def end(self) -> None:
+        """The unit is over: nothing that waits here may ever be written."""
+        super().end()
+        self.write.take()
+
+    def finish(self) -> None:
+        """Write what repositories held back until now, and grow the tree."""
+        super().finish()
         self.journal.settle()
 
 

@@ -1,10 +1,10 @@
-"""Changes of keys: what a hierarchical key holds, over a log of every change.
+"""Changes of keys: the rules, whatever keeps the keys.
 
 A unit of work changes a key once, as seen from outside: changes wait until the unit ends, and what they come to is one
-row of the log, one journal entry, one version. So a page, a check and a transaction inside a unit see its own changes.
+change, one version. So a page, a check and a transaction inside a unit see its own changes.
 
-Cost: `compare_and_set` one look-up, and at the end of the unit three rows (the change, the entry, the journal entry). A
-unit holds the values that it set in memory until it ends.
+Cost: `compare_and_set` one look-up, and at the end of the unit what `KeyLog.write` says. A unit holds the values that
+it set in memory until it ends.
 
 Source: KV-1 to KV-3, KV-7, KV-9, REQUIREMENTS 8 (erasure).
 """
@@ -16,28 +16,66 @@ from datetime import datetime
 from heapq import merge
 from itertools import islice
 from operator import attrgetter
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
-from charter_persist.backends.contract import KV_CHANGE, KV_ENTRY, KvChangeRow, KvEntryRow
+from charter_persist.backends.contract import KvEntryRow
+from charter_persist.backends.contract.single import KeyReader
 from charter_persist.errors import (
     AlreadyExistsError,
     InvalidInputError,
     InvalidKeyError,
     LimitExceededError,
-    StoreClosedError,
     TransactionFailedError,
     VersionConflictError,
 )
 from charter_persist.model.entry import CheckRevision, CheckVersion, Delete, KvOperation, Set
 from charter_persist.model.key import SCHEMA_VERSION_KEY, check_key_prefix
-from charter_persist.model.text import check_position
+from charter_persist.model.text import check_position, check_text
 from charter_persist.model.time import to_micros
-from charter_persist.repositories import compaction
-from charter_persist.repositories.base import WriteContext
-from charter_persist.repositories.compaction import BY_KEY
-from charter_persist.repositories.kv_change import CREATE, DELETE, ERASE, STORE, UPDATE, change_bytes
+from charter_persist.repositories.base import UnitContext
 from charter_persist.repositories.kv_reader import KeyValueReader, absent
-from charter_persist.repositories.past import last_position, last_position_before
+
+
+class KeyLog(Protocol):
+    """What keeps the keys of a unit of work.
+
+    Attributes:
+        kv_value_bytes_max: of one value.
+        operations_max: of one transaction.
+    """
+
+    kv_value_bytes_max: int
+    operations_max: int
+
+    @property
+    def keys(self) -> KeyReader:
+        """As they are before the unit."""
+        ...
+
+    @property
+    def revision(self) -> int:
+        """That the unit will have; where it is not known before the commit, the least that it can have."""
+        ...
+
+    def check_lease(self, lease: str) -> None:
+        """Raise where keys cannot be attached to a lease.
+
+        Raises:
+            NotFoundError: there is none, or it has ended.
+        """
+        ...
+
+    def write(self, key: str, before: KvEntryRow | None, after: KvEntryRow | None) -> None:
+        """Make of a key what a unit made of it; not both are None."""
+        ...
+
+    def compact(self, *, upto: int | None, before: int | None, prefix: str) -> int:
+        """Drop replaced changes up to a revision or a time in microseconds, of which one is given; returns how many."""
+        ...
+
+    def erase(self, key: str) -> int:
+        """Remove all that a key ever held; returns how many changes were removed."""
+        ...
 
 
 class _Draft(NamedTuple):
@@ -50,20 +88,21 @@ class _Draft(NamedTuple):
 class KeyValueRepository(KeyValueReader):
     """Keys of a unit of work."""
 
-    _context: WriteContext
-
-    def __init__(self, context: WriteContext) -> None:
-        super().__init__(context)
+    def __init__(self, log: KeyLog, unit: UnitContext) -> None:
+        super().__init__(log.keys, unit.options)
+        self._log = log
+        self._unit = unit
         self._drafts: dict[str, _Draft] = {}
         self._logged: set[str] = set()
-        context.before_end.append(self._log_drafts)
+        unit.before_end.append(self._log_drafts)
 
-    def set(self, key: str, value: bytes) -> int:
+    def set(self, key: str, value: bytes, *, lease: str | None = None) -> int:
         """Give a key a value, whatever it held; durable when the unit has committed.
 
         Args:
             key: starts with ``/``, has no empty segment; at most ``key_bytes_max`` bytes of UTF-8.
             value: opaque; at most ``kv_value_bytes_max`` bytes.
+            lease: id of the lease that the key shall live as long as; None for good, whatever held it before.
 
         Returns:
             The new version: 1 where the key was absent, else one more than before this unit.
@@ -72,13 +111,20 @@ class KeyValueRepository(KeyValueReader):
             InvalidKeyError: the key does not follow the grammar, or is kept by the store itself.
             InvalidInputError: the value is not ``bytes``, or the unit changed the key before a flush.
             LimitExceededError: key or value are too large.
+            NotFoundError: there is no such lease, or it has ended.
 
         Spec: KV-2, KV-3
         """
-        return self._change(self._writable(key), self._checked(value))
+        return self._change(self._writable(key), self._checked(value), self._living(lease))
 
     def compare_and_set(
-        self, key: str, value: bytes, *, expected: int | None = None, expected_revision: int | None = None
+        self,
+        key: str,
+        value: bytes,
+        *,
+        expected: int | None = None,
+        expected_revision: int | None = None,
+        lease: str | None = None,
     ) -> int:
         """Give a key a value if it is as expected; exactly one of racing callers wins.
 
@@ -88,6 +134,7 @@ class KeyValueRepository(KeyValueReader):
             expected: the version it has now; 0 where it must be absent. A key that was deleted and created again
                 may have this version and another value.
             expected_revision: the revision that changed it last, which never repeats; 0 where it must be absent.
+            lease: as for `set`.
 
         Returns:
             The new version.
@@ -103,6 +150,7 @@ class KeyValueRepository(KeyValueReader):
             raise InvalidInputError("give either expected, a version, or expected_revision")
         wanted = check_position(expected if expected_revision is None else expected_revision, field="expected")
         name, data = self._writable(key), self._checked(value)
+        self._living(lease)
         what = "version" if expected_revision is None else "revision"
         actual = _counter(self._current(name), what)
         if actual != wanted:
@@ -111,9 +159,9 @@ class KeyValueRepository(KeyValueReader):
                 expected=wanted,
                 actual=actual,
             )
-        return self._change(name, data)
+        return self._change(name, data, lease)
 
-    def create_if_not_exists(self, key: str, value: bytes) -> int:
+    def create_if_not_exists(self, key: str, value: bytes, *, lease: str | None = None) -> int:
         """Give an absent key a value; exactly one of racing callers wins.
 
         Returns:
@@ -123,9 +171,10 @@ class KeyValueRepository(KeyValueReader):
             AlreadyExistsError: the key holds something.
         """
         name, data = self._writable(key), self._checked(value)
+        self._living(lease)
         if self._current(name) is not None:
             raise AlreadyExistsError(f"key {name} exists; read it, or use set to replace what it holds", key=name)
-        return self._change(name, data)
+        return self._change(name, data, lease)
 
     def delete(self, key: str, *, missing_ok: bool = False) -> bool:
         """Remove a key; what it held stays in the log until it is compacted or erased.
@@ -145,7 +194,7 @@ class KeyValueRepository(KeyValueReader):
             if missing_ok:
                 return False
             raise absent(name)
-        self._change(name, None)
+        self._change(name, None, None)
         return True
 
     def transaction(self, operations: Iterable[KvOperation]) -> None:
@@ -163,7 +212,7 @@ class KeyValueRepository(KeyValueReader):
 
         Spec: KV-2
         """
-        maximum = self._context.options.transaction_operations_max
+        maximum = self._log.operations_max
         wanted = list(islice(operations, maximum + 1))
         if len(wanted) > maximum:
             raise LimitExceededError(limit="transaction_operations_max", maximum=maximum, actual=len(wanted))
@@ -174,9 +223,9 @@ class KeyValueRepository(KeyValueReader):
                 self._check(index, check)
         for operation in wanted:
             if isinstance(operation, Set):
-                self._change(operation.key, operation.value)
+                self._change(operation.key, operation.value, operation.lease)
             elif isinstance(operation, Delete) and self._current(operation.key) is not None:
-                self._change(operation.key, None)
+                self._change(operation.key, None, None)
 
     def compact(self, *, upto: int | None = None, before: datetime | None = None, prefix: str = "") -> int:
         """Drop logged changes that newer ones replaced; what keys hold stays, and so does every journal entry.
@@ -197,20 +246,12 @@ class KeyValueRepository(KeyValueReader):
             NotFoundError: there is no such revision yet.
             InvalidInputError: not exactly one of ``upto`` and ``before`` was given.
         """
-        reader = self._context.reader
         start = check_key_prefix(prefix)
-        if upto is not None and before is None:
-            position = last_position(reader, check_position(upto, field="upto"))
-        elif before is not None and upto is None:
-            position = last_position_before(reader, to_micros(before))
-        else:
+        if (upto is None) == (before is None):
             raise InvalidInputError("give either upto, a revision, or before, a time")
-        with self._context.whole():
-            dropped = compaction.drop_replaced(self._context.write, KV_CHANGE, position, start)
-            if dropped:
-                self._log_record(compaction.record_key(start), compaction.record_value(position))
-                compaction.drop_older_records(self._context.write, KV_CHANGE, start)
-        return dropped
+        revision = None if upto is None else check_position(upto, field="upto")
+        self._unit.check_open()
+        return self._log.compact(upto=revision, before=None if before is None else to_micros(before), prefix=start)
 
     def erase(self, key: str) -> int:
         """Remove every value that a key ever held, and what its commitments could be guessed with; the key is absent.
@@ -231,15 +272,11 @@ class KeyValueRepository(KeyValueReader):
         name = self._writable(key)
         self._refuse_second_change(name)
         self._drafts.pop(name, None)
-        write = self._context.write
-        changes = write.scan(KV_CHANGE, BY_KEY, prefix=(name,))
-        if all(row.value is None for row in changes):
-            return 0
-        with self._context.whole():
-            position = self._log_absence(name, ERASE)
-            write.delete(KV_ENTRY, (name,))
-            older = write.scan(KV_CHANGE, BY_KEY, prefix=(name,), stop=(position,), reverse=True)
-            return compaction.drop(write, KV_CHANGE, older)
+        self._unit.check_open()
+        removed = self._log.erase(name)
+        if removed:
+            self._logged.add(name)
+        return removed
 
     # What a unit makes of its keys
 
@@ -255,18 +292,17 @@ class KeyValueRepository(KeyValueReader):
         changed = (row for key in mine if (row := drafts[key].after) is not None)
         return merge(stored, changed, key=attrgetter("key"))
 
-    def _change(self, key: str, value: bytes | None) -> int:
+    def _change(self, key: str, value: bytes | None, lease: str | None) -> int:
         """Remember what a key shall hold when the unit ends; returns its version."""
-        work = self._context
-        if work.ended:
-            raise StoreClosedError("this unit of work has ended; begin a new one")
+        self._unit.check_open()
         self._refuse_second_change(key)
         draft = self._drafts.get(key)
         before = super()._current(key) if draft is None else draft.before
         after = None
         if value is not None:
-            version, created_at = (1, work.now) if before is None else (before.version + 1, before.created_at)
-            after = KvEntryRow(key, value, version, work.journal.revision, created_at, work.now, 0)
+            now = self._unit.now
+            version, created_at = (1, now) if before is None else (before.version + 1, before.created_at)
+            after = KvEntryRow(key, value, version, self._log.revision, created_at, now, 0, lease)
         self._drafts[key] = _Draft(before, after)
         return 0 if after is None else after.version
 
@@ -278,38 +314,11 @@ class KeyValueRepository(KeyValueReader):
 
     def _log_drafts(self) -> None:
         drafts, self._drafts = self._drafts, {}
-        with self._context.whole():
+        with self._unit.whole():
             for key, (before, after) in drafts.items():
-                if after is not None:
-                    self._log_value(after, CREATE if before is None else UPDATE)
-                elif before is not None:
-                    self._log_absence(key, DELETE)
-                    self._context.write.delete(KV_ENTRY, (key,))
-
-    def _log_value(self, row: KvEntryRow, operation: str) -> None:
-        work = self._context
-        key, value, version, revision, created_at, updated_at, _ = row
-        nonce = work.sources.nonce()
-        change = KvChangeRow(0, key, version, revision, nonce, value, created_at, updated_at)
-        position = self._log(operation, change)
-        work.write.put(KV_ENTRY, row._replace(position=position), size=len(value))
-
-    def _log_absence(self, key: str, operation: str) -> int:
-        work = self._context
-        return self._log(operation, KvChangeRow(0, key, 0, work.journal.revision, b"", None, work.now, work.now))
-
-    def _log_record(self, key: str, value: bytes) -> None:
-        work = self._context
-        nonce = work.sources.nonce()
-        row = KvChangeRow(0, key, 1, work.journal.revision, nonce, value, work.now, work.now)
-        self._log(compaction.OPERATION, row)
-
-    def _log(self, operation: str, row: KvChangeRow) -> int:
-        work = self._context
-        position = work.record_value(STORE, row.key, operation, change_bytes(row), row.nonce)
-        work.write.put(KV_CHANGE, row._replace(position=position), size=len(row.value or b""))
-        self._logged.add(row.key)
-        return position
+                if before is not None or after is not None:
+                    self._log.write(key, before, after)
+                    self._logged.add(key)
 
     # Checks before any I/O
 
@@ -322,14 +331,20 @@ class KeyValueRepository(KeyValueReader):
     def _checked(self, value: bytes) -> bytes:
         if type(value) is not bytes:
             raise InvalidInputError(f"a value must be bytes, got {type(value).__name__}")
-        maximum = self._context.options.kv_value_bytes_max
+        maximum = self._log.kv_value_bytes_max
         if len(value) > maximum:
             raise LimitExceededError(limit="kv_value_bytes_max", maximum=maximum, actual=len(value))
         return value
 
+    def _living(self, lease: str | None) -> str | None:
+        if lease is not None:
+            self._log.check_lease(check_text(lease, field="lease"))
+        return lease
+
     def _check_form(self, operation: KvOperation) -> None:
         if isinstance(operation, Set):
             self._checked(operation.value)
+            self._living(operation.lease)
         elif isinstance(operation, CheckVersion | CheckRevision):
             self._key(operation.key)
             check_position(operation.expected, field="expected")

@@ -24,14 +24,15 @@ def change_bytes(row: KvChangeRow) -> bytes:
     """What the journal commits to for a change, the value in base64; nothing for a deletion."""
     if row.value is None:
         return b""
-    head = canonical_bytes(
-        {
-            "created_at": format_micros(row.created_at),
-            "key": row.key,
-            "revision": row.revision,
-            "updated_at": format_micros(row.updated_at),
-        }
-    )
+    fields: dict[str, str | int] = {
+        "created_at": format_micros(row.created_at),
+        "key": row.key,
+        "revision": row.revision,
+        "updated_at": format_micros(row.updated_at),
+    }
+    if row.lease is not None:
+        fields["lease"] = row.lease
+    head = canonical_bytes(fields)
     # "value" and "version" sort behind the others, so a large value is copied once.
     return b"".join((head[:-1], b',"value":"', b64encode(row.value), b'","version":', b"%d" % row.version, b"}"))
 
@@ -40,13 +41,14 @@ def entry_row(row: KvChangeRow) -> KvEntryRow | None:
     """The row of the present state that follows from the newest change of a key; None where it was deleted."""
     if row.value is None:
         return None
-    return KvEntryRow(row.key, row.value, row.version, row.revision, row.created_at, row.updated_at, row.position)
+    return KvEntryRow(
+        row.key, row.value, row.version, row.revision, row.created_at, row.updated_at, row.position, row.lease
+    )
 
 
 def entry_of(row: KvEntryRow) -> Entry:
     """What callers see of a key."""
-    key, value, version, revision, created_at, updated_at, _position = row
+    key, value, version, revision, created_at, updated_at, _position, lease = row
     created = from_micros(created_at)
-    return Entry(
-        key, value, version, revision, created, created if updated_at == created_at else from_micros(updated_at)
-    )
+    updated = created if updated_at == created_at else from_micros(updated_at)
+    return Entry(key, value, version, revision, created, updated, lease)

@@ -1,7 +1,9 @@
 """Reads of keys and values: one key, a listing, a page that stays at the revision of its first one.
 
-Cost: `get` one look-up; a page one statement while nothing was recorded since its first page, else it is read from the
-log. Source: KV-2, KV-4, KV-9.
+The rules of reading, whatever keeps the keys. Cost: `get` one look-up; a page one scan, of the past where something was
+recorded since its first page.
+
+Imports ``backends.contract`` and ``model``. Source: KV-2, KV-4, KV-9.
 """
 
 from __future__ import annotations
@@ -10,16 +12,16 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Final
 
-from charter_persist.backends.contract import KV_ENTRY, SCHEMA_VERSION, KvEntryRow, Reader
+from charter_persist.backends.contract import SCHEMA_VERSION, KvEntryRow
+from charter_persist.backends.contract.single import KeyReader
 from charter_persist.errors import InvalidInputError, NotFoundError
 from charter_persist.model.entry import Entry
-from charter_persist.model.key import SCHEMA_VERSION_KEY, check_key, check_key_prefix
+from charter_persist.model.key import SCHEMA_VERSION_KEY, SEPARATOR, check_key, check_key_prefix
+from charter_persist.model.limits import Options
 from charter_persist.model.records import Page
-from charter_persist.model.text import prefix_end
-from charter_persist.repositories.base import ReadContext, page_size
+from charter_persist.repositories.base import page_size
 from charter_persist.repositories.cursors import decode_place, encode_place
 from charter_persist.repositories.kv_change import entry_of
-from charter_persist.repositories.past import PastReader
 
 # Times of no unit: the release made it.
 _SCHEMA_ROW: Final = KvEntryRow(SCHEMA_VERSION_KEY, b"%d" % SCHEMA_VERSION, SCHEMA_VERSION, 0, 0, 0, 0)
@@ -28,8 +30,9 @@ _SCHEMA_ROW: Final = KvEntryRow(SCHEMA_VERSION_KEY, b"%d" % SCHEMA_VERSION, SCHE
 class KeyValueReader:
     """Reads of keys."""
 
-    def __init__(self, context: ReadContext) -> None:
-        self._context = context
+    def __init__(self, keys: KeyReader, options: Options) -> None:
+        self._keys = keys
+        self._options = options
 
     def get(self, key: str) -> Entry | None:
         """Return what a key holds, or None where it is absent.
@@ -71,7 +74,7 @@ class KeyValueReader:
     @property
     def revision(self) -> int:
         """That is read; inside a unit its own."""
-        return self._context.revision()
+        return self._keys.revision
 
     def iter(self, prefix: str = "", *, after: str | None = None) -> Iterator[Entry]:
         """Yield what keys that begin with ``prefix`` hold, by the UTF-8 bytes of the keys, in constant memory.
@@ -105,9 +108,9 @@ class KeyValueReader:
 
         Spec: KV-4
         """
-        size = page_size(limit, self._context.options)
+        size = page_size(limit, self._options)
         start = check_key_prefix(prefix)
-        revision, after = decode_place(cursor) or (self._context.revision(), None)
+        revision, after = decode_place(cursor) or (self._keys.revision, None)
         if after is not None and not after.startswith(start):
             raise InvalidInputError(f"{cursor!r} is a cursor of another prefix; use it with its own")
         rows = list(islice(self._rows_at(revision, start, after, size + 1), size + 1))
@@ -116,37 +119,25 @@ class KeyValueReader:
 
     def _rows_at(self, revision: int, prefix: str, after: str | None, limit: int) -> Iterator[KvEntryRow]:
         """Rows as of a revision, which is the present one unless somebody wrote between two pages."""
-        now = self._context.revision()
+        now = self._keys.revision
         if revision == now:
             return self._rows(prefix, after, limit)
         if revision > now:
             raise InvalidInputError(f"the cursor is of revision {revision}, and the newest is {now}; begin again")
-        return _scan(PastReader(self._context.reader, revision), prefix, after, limit)
+        return self._keys.at(revision).scan(prefix or SEPARATOR, after=after, limit=limit)
 
     def _rows(self, prefix: str, after: str | None, limit: int | None) -> Iterator[KvEntryRow]:
-        return _scan(self._context.reader, prefix, after, limit)
+        return self._keys.scan(prefix or SEPARATOR, after=after, limit=limit)
 
     def _current(self, key: str) -> KvEntryRow | None:
         if key == SCHEMA_VERSION_KEY:
             return _SCHEMA_ROW
-        return self._context.reader.get(KV_ENTRY, (key,))
+        return self._keys.get(key)
 
     def _key(self, key: str) -> str:
-        return check_key(key, maximum=self._context.options.key_bytes_max)
+        return check_key(key, maximum=self._options.key_bytes_max)
 
 
 def absent(key: str) -> NotFoundError:
     """The error that names an absent key."""
     return NotFoundError(f"there is no key {key}", key=key)
-
-
-def _scan(reader: Reader, prefix: str, after: str | None, limit: int | None) -> Iterator[KvEntryRow]:
-    end = prefix_end(prefix) if prefix else None
-    return reader.scan(
-        KV_ENTRY,
-        ("key",),
-        after=None if after is None else (after,),
-        start=(prefix,) if prefix else None,
-        stop=None if end is None else (end,),
-        limit=limit,
-    )

@@ -39,6 +39,7 @@ from charter_persist.testing.kv_history import (
     KeyValueErasureConformance,
     KeyValuePageConformance,
 )
+from charter_persist.testing.leases import ElectionConformance, LeaseConformance
 from charter_persist.testing.limits import BadValueConformance, LimitConformance
 from charter_persist.testing.lying import EVERYTHING, NOTHING, LyingBackend, RandomCapabilities
 from charter_persist.testing.machine import store_machine
@@ -76,6 +77,7 @@ __all__ = [
     "BatchConformance",
     "CountingSources",
     "DelegatingBackend",
+    "ElectionConformance",
     "JournalConformance",
     "KeyValueCompactionConformance",
     "KeyValueConformance",
@@ -84,6 +86,7 @@ __all__ = [
     "KeyValuePageConformance",
     "KeyValueTransactionConformance",
     "KeyValueUnitConformance",
+    "LeaseConformance",
     "LedgerConformance",
     "LimitConformance",
     "LyingBackend",

@@ -25,6 +25,7 @@ EXPLAINED: Final = (
     "journal",
     "kv",
     "kv_history",
+    "leases",
     "limits",
     "machine",
     "metadata",

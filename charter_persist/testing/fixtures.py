@@ -20,6 +20,7 @@ from charter_persist.errors import NotSupportedError
 from charter_persist.model.limits import DEFAULT_OPTIONS, Options
 from charter_persist.repositories.base import Sources
 from charter_persist.store import Store
+from charter_persist.stores.ledger import LedgerStore
 from charter_persist.testing.backdoor import BackDoor
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -167,6 +168,6 @@ def open_over(make_backend: Callable[[], LedgerBackend]) -> OpenStore:
             nonce=nonce or (lambda: os.urandom(16)),
             options=options,
         )
-        return Store(make_backend(), sources, unit_timeout_s=unit_timeout_s, batching=batching)
+        return LedgerStore(make_backend(), sources, unit_timeout_s=unit_timeout_s, batching=batching)
 
     return open_store

@@ -120,7 +120,8 @@ class JournalConformance(StoreFixtures):
             assert (receipt.revision, receipt.first_position) == (revision, after + 1)
             assert {entry.revision for entry in entries[after : receipt.size]} == {revision}
             assert receipt.root == root_of(leaves[: receipt.size])
-            after = receipt.size
+            after += len([entry for entry in entries if entry.revision == revision])
+            assert receipt.size == after
         assert after == len(entries)
         (tile,) = [row for row in backdoor.raw_rows(JOURNAL_TILE) if row.level == 0]
         assert tile.nodes[: 256 * 32] == b"".join(leaves[:256])

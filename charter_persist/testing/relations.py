@@ -29,7 +29,7 @@ def record_everything(store: Store) -> None:
         with store.begin() as uow:
             uow.refs.set(name, uow.objects.put(f"t{ord(name[0])}", name), expected=0)
             uow.metadata.set(name, name)
-            uow.kv.set(f"/{name}", name.encode())
+            uow.kv.set(f"/{name}", name.encode(), lease=uow.leases.grant(60.0 + len(name)))
             uow.audit.append("NOTED", scope=f"AREA:{name}", subject=(name, name), event_id=name)
             uow.sessions.create(session_id=name, area_id=name, problem_statement="why")
         store.run(lambda uow: None, operation_id=name)

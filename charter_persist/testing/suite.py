@@ -17,6 +17,7 @@ from charter_persist.testing.kv_history import (
     KeyValueErasureConformance,
     KeyValuePageConformance,
 )
+from charter_persist.testing.leases import ElectionConformance, LeaseConformance
 from charter_persist.testing.limits import BadValueConformance, LimitConformance
 from charter_persist.testing.metadata import MetadataCompactionConformance, MetadataStoreConformance
 from charter_persist.testing.names import NameConformance, NameLimitConformance
@@ -53,6 +54,8 @@ class LedgerConformance(
     WatchStoresConformance,
     WatchCompactionConformance,
     WatchEndConformance,
+    LeaseConformance,
+    ElectionConformance,
     SessionStoreConformance,
     SessionEndConformance,
     JournalConformance,

@@ -24,12 +24,14 @@ from charter_persist.backends.contract import (
     JOURNAL_TILE,
     KV_CHANGE,
     KV_ENTRY,
+    KV_LEASE,
     METADATA_LOG,
     OPERATION,
     REF,
     REF_LOG,
     SESSION_LOG,
     JournalRow,
+    KvLeaseRow,
     LedgerBackend,
     RefRow,
     Relation,
@@ -171,6 +173,8 @@ class _Copy:
             entry = None if is_record(KV_CHANGE, change.key) else entry_row(change)
             if entry is not None:
                 self.write.put(KV_ENTRY, entry, size=len(entry.value))
+                if entry.lease is not None:
+                    self.write.put(KV_LEASE, KvLeaseRow(entry.lease, entry.key))
         for logged in self._newest(SESSION_LOG, ("session_id", "version")):
             for (relation, _key), row in projection_of(logged).items():
                 self.write.put(relation, row)

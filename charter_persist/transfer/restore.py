@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from charter_persist.backends.contract import LedgerBackend
+from charter_persist.commit import ledger_view
 from charter_persist.errors import IntegrityError, InvalidInputError, NotFoundError
 from charter_persist.files import write_file
 from charter_persist.integrity.verify import verify
@@ -212,4 +213,4 @@ class _Filled:
         self._backend = backend
 
     def read(self) -> ReadView:
-        return ReadView(self._backend.snapshot(), DEFAULT_OPTIONS)
+        return ledger_view(self._backend.snapshot(), DEFAULT_OPTIONS)

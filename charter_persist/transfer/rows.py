@@ -18,6 +18,8 @@ from charter_persist.backends.contract import (
     JOURNAL,
     JOURNAL_TILE,
     KV_ENTRY,
+    KV_LEASE,
+    LEASE,
     OPERATION,
     REF,
     RELATIONS,
@@ -31,7 +33,9 @@ from charter_persist.errors import IntegrityError, NotSupportedError
 # A key-value entry of 64 MiB in hex, and the rest of its line.
 LINE_BYTES_MAX: Final = 160 * 1024 * 1024
 # What a restore computes anew from the logs, as `replay` does.
-DERIVED: Final = frozenset({REF, SESSION, SESSION_CANDIDATE, SESSION_STANCE, KV_ENTRY, JOURNAL_TILE})
+DERIVED: Final = frozenset({REF, SESSION, SESSION_CANDIDATE, SESSION_STANCE, KV_ENTRY, KV_LEASE, JOURNAL_TILE})
+# What is of the moment and belongs to no copy.
+VOLATILE: Final = frozenset({LEASE})
 _INTEGERS: Final = range(-(2**63), 2**63)
 _ENCODE: Final = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode
 
@@ -49,7 +53,7 @@ def logs(relations: Iterable[Relation[Any]] = RELATIONS) -> tuple[Relation[Any],
         NotSupportedError: a relation is neither a log nor derived from one, so nobody knows how to carry it.
     """
     carried = [relation for relation in relations if "position" in relation.columns and not relation.mutable]
-    known = {*carried, *DERIVED, OPERATION}
+    known = {*carried, *DERIVED, *VOLATILE, OPERATION}
     for relation in relations:
         if relation not in known:
             raise NotSupportedError(f"a backup does not know how to carry the relation {relation.name}")

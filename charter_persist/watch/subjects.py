@@ -59,6 +59,11 @@ def parse_subjects(text: str) -> Subjects:
     return Subjects(store, pattern)
 
 
+def literal(text: str) -> str:
+    """A text as a pattern that fits it alone."""
+    return text.replace("\\", "\\\\").replace("*", "\\*")
+
+
 def escaped(prefix: str) -> str:
     """A text as a pattern that fits whatever begins with it."""
-    return prefix.replace("\\", "\\\\").replace("*", "\\*") + "*"
+    return literal(prefix) + "*"

@@ -7,7 +7,7 @@ import pytest
 from charter_persist import connect
 from charter_persist.backends.contract import KvChangeRow
 from charter_persist.journal.entry import commitment
-from charter_persist.model.canonical import canonical_bytes
+from charter_persist.model.canonical import canonical_bytes, load_canonical
 from charter_persist.repositories.kv_change import change_bytes
 from charter_persist.testing import CountingSources
 
@@ -33,6 +33,13 @@ def test_the_form_of_a_change_is_frozen_and_canonical() -> None:
     assert commitment(ROW.nonce, DATA).hex() == "11741ab269cd2e3d7bb5e20274a80a8a4c45c409cb40947d52873dc040eeff5e"
     assert change_bytes(ROW._replace(value=None)) == b""
     assert change_bytes(ROW._replace(value=b"")).count(b'"value":""') == 1
+
+
+@pytest.mark.spec("KV-1")
+def test_a_lease_is_part_of_the_form_where_there_is_one() -> None:
+    leased = change_bytes(ROW._replace(lease="7f"))
+    assert leased == DATA.replace(b'"revision"', b'"lease":"7f","revision"')
+    assert canonical_bytes(load_canonical(leased)) == leased
 
 
 @pytest.mark.spec("KV-1")

@@ -114,6 +114,8 @@ APP = {
     "kv_change": {"SELECT", "INSERT", "DELETE"},
     "metadata_log": {"SELECT", "INSERT", "DELETE"},
     "kv_entry": {"SELECT", "INSERT", "UPDATE", "DELETE"},
+    "kv_lease": {"SELECT", "INSERT", "UPDATE", "DELETE"},
+    "lease": {"SELECT", "INSERT", "UPDATE", "DELETE"},
     "store_identity": {"SELECT"},
     "journal_head": {"SELECT", "UPDATE"},
     "operation": {"SELECT", "INSERT", "UPDATE", "DELETE"},

@@ -56,10 +56,26 @@ _POSTGRES = {
 def inventory(connection: sa.Connection, schema: str | None) -> Inventory:
     """All that stands in the schema, ordered; on Postgres nothing where there is no such schema."""
     if schema is None:
-        return {part: _rows(connection, sa.text(query)) for part, query in _SQLITE.items()}
+        parts = {part: _rows(connection, sa.text(query)) for part, query in _SQLITE.items()}
+        return parts | {"statements": [(*row[:3], _plain(row[3])) for row in parts["statements"]]}
     found = connection.scalar(sa.text("SELECT oid FROM pg_namespace WHERE nspname = :name"), {"name": schema})
     queries = {part: sa.text(query).bindparams(schema=found or 0) for part, query in _POSTGRES.items()}
     return {part: _rows(connection, query) for part, query in queries.items()}
+
+
+def _plain(statement: object) -> object:
+    """A table's statement as the set of its definitions: SQLite writes a column that was added behind the constraints."""
+    if not isinstance(statement, str) or not statement.startswith("CREATE TABLE"):
+        return statement
+    head, _, rest = statement.partition("(")
+    body, _, tail = rest.rpartition(")")
+    definitions, depth, start = [], 0, 0
+    for place, sign in enumerate(body + ","):
+        depth += (sign == "(") - (sign == ")")
+        if sign == "," and depth == 0:
+            definitions.append(body[start:place].strip())
+            start = place + 1
+    return head, tuple(sorted(definitions)), tail
 
 
 def _rows(connection: sa.Connection, query: sa.TextClause) -> list[tuple[object, ...]]:

@@ -19,6 +19,7 @@ from typing import Any, NoReturn, TypeVar
 import sqlalchemy as sa
 
 from charter_persist.backends.sql import migrate
+from charter_persist.backends.sql.schema import SCHEMA_HEAD
 from tests.migration.database import Database
 from tests.migration.inventory import Inventory
 
@@ -29,7 +30,7 @@ _SPAWN = multiprocessing.get_context("spawn")
 def migrations_with(folder: Path, **extra: str) -> Path:
     """A copy of the migrations with more of them: each keyword is a revision and the body of its upgrade."""
     shutil.copytree(migrate.migrations_path(), folder, ignore=shutil.ignore_patterns("__pycache__"))
-    before = "0002"
+    before = SCHEMA_HEAD
     for name, body in extra.items():
         imports = "import time\nfrom pathlib import Path\n\nfrom alembic import op\n"
         head = f"{imports}\nrevision, down_revision = {name!r}, {before!r}\n"

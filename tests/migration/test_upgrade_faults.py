@@ -58,11 +58,11 @@ def test_six_processes_share_a_chain_of_migrations_without_doing_one_twice(
     slow = 'op.execute("INSERT INTO {place}step VALUES ({n})")\ntime.sleep(0.02)\n'
     place = "charter." if many[0].schema else ""
     first = f'op.execute("CREATE TABLE {place}step (n integer PRIMARY KEY)")\n'
-    bodies = {f"000{n}": (first if n == 3 else "") + slow.format(place=place, n=n) for n in (3, 4, 5)}
+    bodies = {f"900{n}": (first if n == 3 else "") + slow.format(place=place, n=n) for n in (3, 4, 5)}
     migrations = migrations_with(tmp_path / "migrations", **bodies)
     assert upgrade_together([database.url for database in many], PROCESSES, migrations) == []
     for database in many:
-        assert database.revision() == "0005"
+        assert database.revision() == "9005"
         with database.connect() as connection:
             steps = connection.exec_driver_sql(f"SELECT n FROM {place}step ORDER BY n").scalars().all()
             assert steps == [3, 4, 5]
@@ -74,16 +74,16 @@ def test_a_migration_that_fails_half_way_leaves_nothing(
 ) -> None:
     upgrade(database.url)
     before = database.inventory()
-    failing = migrations_with(tmp_path / "failing", **{"0003": FAIL})
+    failing = migrations_with(tmp_path / "failing", **{"9001": FAIL})
     monkeypatch.setattr(migrate, "migrations_path", lambda: failing)
     with pytest.raises(RuntimeError, match="half-way"):
         upgrade(database.url)
     assert database.inventory() == before
     assert database.revision() == SCHEMA_HEAD
-    mended = migrations_with(tmp_path / "mended", **{"0003": CHANGE})
+    mended = migrations_with(tmp_path / "mended", **{"9001": CHANGE})
     monkeypatch.setattr(migrate, "migrations_path", lambda: mended)
     upgrade(database.url)
-    assert database.revision() == "0003"
+    assert database.revision() == "9001"
     assert database.inventory() != before
 
 
@@ -91,7 +91,7 @@ def test_a_migration_that_fails_half_way_leaves_nothing(
 def test_an_empty_database_stays_usable_when_a_later_migration_fails(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    failing = migrations_with(tmp_path / "failing", **{"0003": FAIL})
+    failing = migrations_with(tmp_path / "failing", **{"9001": FAIL})
     with monkeypatch.context() as patch:
         patch.setattr(migrate, "migrations_path", lambda: failing)
         with pytest.raises(RuntimeError, match="half-way"):
@@ -123,13 +123,13 @@ def test_a_killed_upgrade_of_a_store_leaves_its_schema_and_its_lock_free(databas
     before = database.inventory()
     marker = tmp_path / "half-way"
     hanging = migrations_with(
-        tmp_path / "hanging", **{"0003": f"{CHANGE}Path({str(marker)!r}).touch()\ntime.sleep(60)\n"}
+        tmp_path / "hanging", **{"9001": f"{CHANGE}Path({str(marker)!r}).touch()\ntime.sleep(60)\n"}
     )
     kill_while_it_upgrades(database.url, hanging, marker)
     assert database.inventory() == before
-    mended = migrations_with(tmp_path / "mended", **{"0003": CHANGE})
+    mended = migrations_with(tmp_path / "mended", **{"9001": CHANGE})
     assert upgrade_together([database.url], 1, mended) == []
-    assert database.revision() == "0003"
+    assert database.revision() == "9001"
 
 
 def test_without_our_transaction_rules_a_failing_migration_does_leave_something(sqlite_database: Database) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from charter_persist import upgrade
+from charter_persist.backends.contract import SCHEMA_VERSION
 from charter_persist.cli.failure import ExitCode
 from tests.command_line import Answer, charter
 
@@ -154,7 +155,7 @@ def test_what_is_no_key_is_refused(kv: Shell, key: str) -> None:
 
 @pytest.mark.spec("KV-2", "KV-7")
 def test_the_schema_version_can_be_read(kv: Shell) -> None:
-    assert kv("get", "/meta/schema_version").out == "2"
+    assert kv("get", "/meta/schema_version").out == str(SCHEMA_VERSION)
 
 
 @pytest.mark.spec("KV-2", "KV-7")

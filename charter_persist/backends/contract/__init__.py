@@ -23,7 +23,16 @@ from charter_persist.backends.contract.journal import (
     TileRootRow,
     TileRow,
 )
-from charter_persist.backends.contract.kv import KV_CHANGE, KV_ENTRY, KvChangeRow, KvEntryRow
+from charter_persist.backends.contract.kv import (
+    KV_CHANGE,
+    KV_ENTRY,
+    KV_LEASE,
+    LEASE,
+    KvChangeRow,
+    KvEntryRow,
+    KvLeaseRow,
+    LeaseRow,
+)
 from charter_persist.backends.contract.ledger import BackendCapabilities, Diagnosis, LedgerBackend, Listener
 from charter_persist.backends.contract.record import (
     AUDIT,
@@ -54,6 +63,8 @@ __all__ = [
     "JOURNAL_TILE_ROOT",
     "KV_CHANGE",
     "KV_ENTRY",
+    "KV_LEASE",
+    "LEASE",
     "METADATA_LOG",
     "OBJECT",
     "OPERATION",
@@ -76,6 +87,8 @@ __all__ = [
     "Key",
     "KvChangeRow",
     "KvEntryRow",
+    "KvLeaseRow",
+    "LeaseRow",
     "LedgerBackend",
     "Listener",
     "MetadataRow",
@@ -95,7 +108,7 @@ __all__ = [
     "Transaction",
 ]
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 """Of the relations below; every open store is at it."""
 
 RELATIONS: tuple[Relation[Any], ...] = (
@@ -110,6 +123,8 @@ RELATIONS: tuple[Relation[Any], ...] = (
     SESSION_LOG,
     KV_ENTRY,
     KV_CHANGE,
+    KV_LEASE,
+    LEASE,
     JOURNAL,
     JOURNAL_TILE,
     OPERATION,

@@ -8,7 +8,7 @@ from charter_persist.backends.contract.relation import Relation
 
 
 class KvEntryRow(NamedTuple):
-    """A key and its value now; ``position`` is its newest row in the log."""
+    """A key and its value now; ``position`` is its newest row in the log, ``lease`` what it lives as long as."""
 
     key: str
     value: bytes
@@ -17,6 +17,7 @@ class KvEntryRow(NamedTuple):
     created_at: int
     updated_at: int
     position: int
+    lease: str | None = None
 
 
 class KvChangeRow(NamedTuple):
@@ -30,8 +31,27 @@ class KvChangeRow(NamedTuple):
     value: bytes | None
     created_at: int
     updated_at: int
+    lease: str | None = None
+
+
+class KvLeaseRow(NamedTuple):
+    """A key that is attached to a lease now."""
+
+    lease: str
+    key: str
+
+
+class LeaseRow(NamedTuple):
+    """A lease and when its time is over, unless it is kept alive; both in microseconds."""
+
+    lease: str
+    ttl: int
+    expires_at: int
 
 
 KV_ENTRY = Relation("kv_entry", KvEntryRow, ("key",), (("key",),), mutable=True, payload="value")
 
 KV_CHANGE = Relation("kv_change", KvChangeRow, ("position",), (("position",), ("key", "position")), payload="value")
+KV_LEASE = Relation("kv_lease", KvLeaseRow, ("lease", "key"), (("lease", "key"),), mutable=True)
+LEASE = Relation("lease", LeaseRow, ("lease",), (("lease",), ("expires_at", "lease")), mutable=True)
+"""Of the moment alone: no journal entry tells of it, no backup has it, and a key whose lease is missing has ended."""

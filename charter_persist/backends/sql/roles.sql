@@ -62,6 +62,8 @@ BEGIN
       -- what the logs say now
       ('journal_head', 'SELECT, UPDATE'),
       ('kv_entry', 'SELECT, INSERT, UPDATE, DELETE'),
+      ('kv_lease', 'SELECT, INSERT, UPDATE, DELETE'),
+      ('lease', 'SELECT, INSERT, UPDATE, DELETE'),
       ('operation', 'SELECT, INSERT, UPDATE, DELETE'),
       ('ref', 'SELECT, INSERT, UPDATE, DELETE'),
       ('session', 'SELECT, INSERT, UPDATE'),

@@ -104,6 +104,8 @@ class Statements:
         dialect = sqlite if self._dialect.name == "sqlite" else postgresql
         insert = dialect.insert(table).values({c: _slot(c) for c in columns})
         rest = {c.name: insert.excluded[c.name] for c in columns if c.name not in relation.key}
+        if not rest:  # a row that is its key
+            return self.text(insert.on_conflict_do_nothing(index_elements=list(relation.key)))
         return self.text(insert.on_conflict_do_update(index_elements=list(relation.key), set_=rest))
 
     def _delete(self, relation: Relation[Any]) -> str:

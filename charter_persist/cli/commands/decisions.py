@@ -73,7 +73,7 @@ def acceptance_to_json(done: Acceptance) -> dict[str, object]:
         "transitions": list(done.transitions),
         "revision": done.receipt.revision,
         "position": done.receipt.size,
-        "root": done.receipt.root.hex(),
+        "root": done.receipt.root.hex() if done.receipt.root else None,
     }
 
 

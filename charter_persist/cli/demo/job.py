@@ -9,6 +9,7 @@ from charter_persist.cli.demo.recording import Recorded, open_for_recording, rec
 from charter_persist.cli.demo.summary import Summary, summarise
 from charter_persist.cli.location import is_private
 from charter_persist.cli.progress import progress
+from charter_persist.commit import JournalReceipt
 from charter_persist.integrity.verify import VerifyReport, verify
 from charter_persist.journal.checkpoint import Checkpoint
 from charter_persist.store import Store, connect
@@ -49,7 +50,7 @@ def demonstrate(url: str, record: Record) -> Demonstration:
         with progress("recording") as advance:
             recorded = record_all(store, tape, record, advance)
         kept = None
-        if recorded.receipt is not None:
+        if isinstance(recorded.receipt, JournalReceipt):
             kept = Checkpoint(store.store_id, recorded.receipt.size, recorded.receipt.root)
         if is_private(url):
             return _look_back(store, recorded, kept)

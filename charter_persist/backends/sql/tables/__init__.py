@@ -3,7 +3,7 @@
 from charter_persist.backends.sql.tables.audit import AuditEvent
 from charter_persist.backends.sql.tables.base import Base
 from charter_persist.backends.sql.tables.journal import Journal, JournalHead, JournalTile, Operation, StoreIdentity
-from charter_persist.backends.sql.tables.kv import KvChange, KvEntry
+from charter_persist.backends.sql.tables.kv import KvChange, KvEntry, KvLease, Lease
 from charter_persist.backends.sql.tables.metadata import MetadataLog
 from charter_persist.backends.sql.tables.object import Object
 from charter_persist.backends.sql.tables.ref import Ref, RefLog
@@ -17,6 +17,8 @@ __all__ = [
     "JournalTile",
     "KvChange",
     "KvEntry",
+    "KvLease",
+    "Lease",
     "MetadataLog",
     "Object",
     "Operation",

@@ -21,6 +21,7 @@ class KvEntry(Base):
     created_at: Mapped[Int]
     updated_at: Mapped[Int]
     position: Mapped[Int]
+    lease: Mapped[Name | None]
 
 
 class KvChange(Base):
@@ -37,3 +38,25 @@ class KvChange(Base):
     value: Mapped[Bytes | None]
     created_at: Mapped[Int]
     updated_at: Mapped[Int]
+    lease: Mapped[Name | None]
+
+
+class KvLease(Base):
+    """A key that is attached to a lease now: a projection of `KvEntry`."""
+
+    __tablename__ = "kv_lease"
+    __table_args__ = (KEYED,)
+
+    lease: Mapped[NameKey]
+    key: Mapped[NameKey]
+
+
+class Lease(Base):
+    """A lease that has not ended, as far as anybody has looked."""
+
+    __tablename__ = "lease"
+    __table_args__ = (sa.Index(None, "expires_at", "lease"), KEYED)
+
+    lease: Mapped[NameKey]
+    ttl: Mapped[Int]
+    expires_at: Mapped[Int]

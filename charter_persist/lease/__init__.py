@@ -1,0 +1,1 @@
+"""Leases that are kept alive, what ends the others, and the election of a leader by them."""

@@ -1,0 +1,106 @@
+"""A lease that a thread keeps alive, for as long as the process that holds it can.
+
+Cost: one call of the backend each third of the time to live. Imports ``backends.contract`` and ``errors``.
+
+Source: DESIGN 1, RELIABILITY 4.6 (leases are no mutual exclusion).
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from types import TracebackType
+from typing import Final
+
+from charter_persist.backends.contract.single import LeaseBackend
+from charter_persist.errors import BackendError, CharterError, NotFoundError
+
+# Of the time to live: when it is made longer, and when again where that failed.
+RENEW: Final = 1 / 3
+RETRY: Final = 1 / 12
+
+
+class Lease:
+    """Keys attached to it live as long as it does; use `Store.lease`.
+
+    It is kept alive until it is revoked, abandoned, or the store is closed. Whether it still stands is known by the
+    clock of this process alone, and cautiously: `lost` is True before anybody can see its keys gone, unless the
+    process was stopped or its clock was slow. So a lease is no lock: what must not happen twice checks a revision in
+    the unit that does it.
+
+    Attributes:
+        id: by which keys are attached to it.
+        ttl_s: how long it lives without being kept alive.
+    """
+
+    def __init__(self, backend: LeaseBackend, ttl_s: float) -> None:
+        asked = time.monotonic()
+        self.id = backend.grant(ttl_s)
+        self.ttl_s = ttl_s
+        self._backend = backend
+        self._ends = asked + ttl_s
+        self._lost = threading.Event()
+        self._over = threading.Event()
+        self._keeper = threading.Thread(target=self._keep, name="charter-lease", daemon=True)
+        self._keeper.start()
+
+    @property
+    def lost(self) -> bool:
+        """Whether it may have ended; once True it stays so."""
+        if time.monotonic() >= self._ends:
+            self._lost.set()
+        return self._lost.is_set()
+
+    def wait_lost(self, timeout_s: float | None = None) -> bool:
+        """Wait until it may have ended, at most ``timeout_s`` seconds; whether it has."""
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        while not self.lost:
+            left = self._ends - time.monotonic()
+            if deadline is not None:
+                left = min(left, deadline - time.monotonic())
+                if left <= 0:
+                    return False
+            self._lost.wait(max(left, 0.0))
+        return True
+
+    def revoke(self) -> None:
+        """End it now: its keys are deleted together, in one revision. A second call does nothing.
+
+        Raises:
+            BackendError: it could not be told; it ends when its time is over.
+        """
+        if not self._over.is_set():
+            self.abandon()
+            self._backend.revoke(self.id)
+
+    def abandon(self) -> None:
+        """Keep it alive no more; its keys go when its time is over. A second call does nothing."""
+        self._over.set()
+        self._lost.set()
+        if threading.current_thread() is not self._keeper:
+            self._keeper.join()
+
+    def __enter__(self) -> Lease:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.revoke()
+
+    def _keep(self) -> None:
+        share = RENEW
+        while not self._over.wait(self.ttl_s * share) and not self.lost:
+            asked = time.monotonic()
+            try:
+                left = self._backend.keep_alive(self.id)
+            except NotFoundError:
+                self._lost.set()
+            except BackendError:
+                share = RETRY
+            except CharterError:
+                self._lost.set()  # the store was closed
+            else:
+                share = RENEW
+                if not self.lost:
+                    self._ends = asked + left

@@ -1,0 +1,133 @@
+"""A store on a ledger: every kind of record, and the journal.
+
+Cost: `begin` is one backend transaction, `read` one snapshot, `run` shares a commit with whatever queued meanwhile.
+
+Source: DESIGN 1 and 3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any, Final, TypeVar
+
+import stamina
+
+from charter_persist.backends.contract import LedgerBackend
+from charter_persist.batch import Batches, Job, find_operation
+from charter_persist.commit import Commit, ledger_view
+from charter_persist.errors import BackendError, StoreClosedError
+from charter_persist.journal.ledger import Ledger
+from charter_persist.lease.lease import Lease
+from charter_persist.lease.ledger import LedgerLeases
+from charter_persist.model.text import check_text
+from charter_persist.repositories.base import Sources
+from charter_persist.repositories.past import PastSnapshot
+from charter_persist.stores.base import Store, worth_retrying
+from charter_persist.unit_of_work import OpenUnit, Outcome, ReadView, UnitOfWork
+from charter_persist.watch.delivery import Watch
+from charter_persist.watch.journal_feed import JournalFeed
+from charter_persist.watch.subjects import parse_subjects
+
+T = TypeVar("T")
+
+ATTEMPTS_MAX: Final = 8
+
+
+class LedgerStore(Store):
+    """A store on a backend that carries every kind of record and the journal."""
+
+    _backend: LedgerBackend
+
+    def __init__(
+        self, backend: LedgerBackend, sources: Sources, *, unit_timeout_s: float = 30.0, batching: bool = True
+    ) -> None:
+        super().__init__(backend, sources, unit_timeout_s=unit_timeout_s)
+        self._ledger = Ledger()
+        self._batches = Batches(self._open_commit, unit_timeout_s, batching=batching)
+        self._lease_units = LedgerLeases(self, sources.clock)
+
+    @property
+    def store_id(self) -> str:
+        """The identity that the store was given when it was made; the origin of its checkpoints."""
+        return self._backend.store_id()
+
+    def begin(self, *, connection: Any = None, timeout_s: float | None = None) -> AbstractContextManager[UnitOfWork]:
+        """As `Store.begin`."""
+        self._check_open()
+        return OpenUnit(lambda: self._open_commit(connection), timeout_s or self._timeout_s)
+
+    def _open_commit(self, connection: Any = None) -> Commit:
+        self._refuse_nesting()
+        self._open_here.unit = True
+        try:
+            if connection is None:
+                transaction = self._backend.transaction(self._timeout_s)
+            else:
+                transaction = self._backend.join(connection, self._timeout_s)
+        except BaseException:
+            self._leave()
+            raise
+        joined = connection is not None
+        return Commit(transaction, self._ledger, self._sources, release=self._leave, joined=joined)
+
+    def read(self, *, as_of: int | None = None) -> ReadView:
+        """As `Store.read`."""
+        self._check_open()
+        snapshot = self._backend.snapshot()
+        try:
+            return ledger_view(snapshot if as_of is None else PastSnapshot(snapshot, as_of), self._sources.options)
+        except BaseException:
+            snapshot.close()
+            raise
+
+    def watch(self, pattern: str, *, after: int | None = None) -> Watch:
+        """As `Store.watch`."""
+        subjects = parse_subjects(pattern)
+        self._check_open()
+        watch = Watch(JournalFeed(self, self._backend.listen, subjects, after))
+        self._watches.add(watch)
+        if subjects.store == "kv":
+            self._lease_units.look_out()
+        return watch
+
+    def lease(self, ttl_s: float) -> Lease:
+        """As `Store.lease`."""
+        self._check_open()
+        return self._kept(Lease(self._lease_units, ttl_s))
+
+    def close(self) -> None:
+        """As `Store.close`."""
+        self._lease_units.close()
+        super().close()
+
+    def run(self, fn: Callable[[UnitOfWork], T], *, operation_id: str | None = None) -> Outcome[T]:
+        """As `Store.run`."""
+        self._check_open()
+        self._refuse_nesting()
+        try:
+            return self._batches.run(Job.of(fn, operation_id))
+        except BackendError as exc:
+            if not worth_retrying(exc):
+                raise
+        for attempt in stamina.retry_context(on=worth_retrying, attempts=ATTEMPTS_MAX - 1, timeout=self._timeout_s):
+            with attempt:
+                return self._batches.run(Job.of(fn, operation_id))
+        raise StoreClosedError
+
+    def resolve(self, operation_id: str) -> Outcome[Any] | None:
+        """As `Store.resolve`."""
+        self._check_open()
+        self._refuse_nesting()
+        identity = check_text(operation_id, field="operation_id")
+        transaction = self._backend.transaction(self._timeout_s)
+        try:
+            return find_operation(transaction, identity)
+        finally:
+            transaction.rollback()
+
+    def scrub(self) -> None:
+        """As `Store.scrub`."""
+        self._check_open()
+        self._refuse_nesting()
+        self._backend.scrub(self._timeout_s)
