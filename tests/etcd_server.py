@@ -103,10 +103,16 @@ class Member:
         except (OSError, urllib.error.URLError):
             return ""
 
-    def signal(self, number: int) -> None:
-        """Send a signal to the process, such as SIGSTOP."""
+    def pause(self) -> None:
+        """Let it stand still: connections stay and nothing answers. Returns when it does."""
         assert self._process is not None
-        self._process.send_signal(number)
+        self._process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, self._process.pid, os.WSTOPPED)
+
+    def go_on(self) -> None:
+        """End the pause."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
 
     def kill(self) -> None:
         """End it at once; a second call does nothing."""
@@ -219,14 +225,6 @@ class EtcdServer(EtcdCluster):
     def member(self) -> Member:
         return self.members[0]
 
-    def pause(self) -> None:
-        """Let it stand still: connections stay and nothing answers."""
-        self.member.signal(signal.SIGSTOP)
-
-    def go_on(self) -> None:
-        """End the pause."""
-        self.member.signal(signal.SIGCONT)
-
 
 def free_ports(count: int) -> list[int]:
     """Ports that nobody listens on now."""
@@ -240,10 +238,15 @@ def free_ports(count: int) -> list[int]:
 def make_certificates(folder: Path) -> Certificates:
     """A new authority, and what it signed."""
     folder.mkdir(parents=True, exist_ok=True)
-    found = Certificates(*(folder / name for name in ("ca.pem", "server.pem", "server.key", "client.pem", "client.key")))
+    found = Certificates(
+        *(folder / name for name in ("ca.pem", "server.pem", "server.key", "client.pem", "client.key"))
+    )
     authority_key = folder / "ca.key"
     _openssl("req", "-x509", *_NEW_KEY, "-keyout", authority_key, "-out", found.ca, "-subj", "/CN=test authority")
-    for certificate, key, name in ((found.server, found.server_key, "server"), (found.client, found.client_key, "client")):
+    for certificate, key, name in (
+        (found.server, found.server_key, "server"),
+        (found.client, found.client_key, "client"),
+    ):
         request, extensions = folder / f"{name}.csr", folder / f"{name}.ext"
         extensions.write_text("subjectAltName=IP:127.0.0.1,DNS:localhost\nextendedKeyUsage=serverAuth,clientAuth\n")
         _openssl("req", *_NEW_KEY, "-keyout", key, "-out", request, "-subj", f"/CN={name}")

@@ -1,21 +1,29 @@
-"""A TCP proxy on loopback that can cut the connection when it sees certain bytes coming back from the server."""
+"""A TCP proxy on loopback that can cut the connection when it sees certain bytes, from the server or to it."""
 
 from __future__ import annotations
 
 import contextlib
 import socket
 import threading
+import time
 
 
 class Proxy:
-    """Forwards to a server; `cut_after` names bytes whose arrival from the server ends the connection unanswered."""
+    """Forwards to a server; `cut_after` names bytes whose arrival from the server ends the connection unanswered.
+
+    `cut_request` names bytes on the way to the server that end it: `reaches_server` says whether the server still gets
+    them. Its answer is lost in either case.
+    """
 
     def __init__(self, host: str, port: int) -> None:
         self._target = (host, port)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         self.cut_after: bytes | None = None
+        self.cut_request: bytes | None = None
+        self.reaches_server = True
         self.cuts = 0
+        self._deaf: set[socket.socket] = set()
         self._open: list[socket.socket] = []
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -35,10 +43,22 @@ class Proxy:
                     self.cut_after = None
                     self.cuts += 1
                     break
-                sink.sendall(data)
+                if not back and self.cut_request is not None and self.cut_request in data:
+                    self._lose_answer(sink, data)
+                    break
+                if source not in self._deaf:
+                    sink.sendall(data)
         for end in (source, sink):
             with contextlib.suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
+
+    def _lose_answer(self, server: socket.socket, data: bytes) -> None:
+        self.cut_request = None
+        self.cuts += 1
+        if self.reaches_server:
+            self._deaf.add(server)
+            server.sendall(data)
+            time.sleep(0.3)
 
     def drop_all(self) -> None:
         """Cut every connection now."""

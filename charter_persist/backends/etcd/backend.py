@@ -16,7 +16,7 @@ from charter_persist.backends.etcd.feed import EtcdFeed
 from charter_persist.backends.etcd.history import compacted
 from charter_persist.backends.etcd.lease import Leases
 from charter_persist.backends.etcd.reading import EtcdReader
-from charter_persist.backends.etcd.rows import Keyspace
+from charter_persist.backends.etcd.rows import Keyspace, wire_revision
 from charter_persist.backends.etcd.target import TIMEOUT_S, EtcdTarget
 from charter_persist.backends.etcd.transaction import OPERATIONS_MAX, UNIT_BYTES_MAX, VALUE_BYTES_MAX, EtcdTransaction
 from charter_persist.backends.etcd.wire import COMPACT, STATUS
@@ -65,7 +65,7 @@ class EtcdBackend(Leases):
     def compact(self, upto: int) -> None:
         """Drop what newer changes replaced at or below a revision, of every namespace on the cluster."""
         try:
-            self._cluster.ask(COMPACT, COMPACT.request(revision=upto))
+            self._cluster.ask(COMPACT, COMPACT.request(revision=wire_revision(upto)))
         except RevisionCompactedError as exc:
             error = compacted(self._cluster, self._keyspace)
             if error.oldest != upto:

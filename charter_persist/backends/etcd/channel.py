@@ -28,7 +28,8 @@ CONNECT_S: Final = 2.0
 PING_S: Final = 10.0
 PING_ANSWER_S: Final = 5.0
 ROUNDS: Final = 2
-PAUSE_S: Final = 0.1
+# Longer than a link waits before it connects again, so that the second round is an attempt.
+PAUSE_S: Final = 0.25
 
 _OPTIONS: Final = (
     ("grpc.max_receive_message_length", -1),
@@ -149,9 +150,10 @@ class Cluster:
                 return self._send(link, method, request, max(share, 0.001))
             except grpc.RpcError as exc:
                 left -= 1
+                if is_passing(exc):
+                    self.pass_over(link)
                 if left == 0 or not again(exc):
                     raise failed(exc, link.endpoint, self._target.user) from exc
-                self.pass_over(link)
             if left == len(self.links):
                 time.sleep(min(PAUSE_S, max(deadline - time.monotonic(), 0)))
 

@@ -33,7 +33,7 @@ import grpc
 from charter_persist.backends.contract.single import KeyChange, KeyChanges
 from charter_persist.backends.etcd.channel import Cluster, Link
 from charter_persist.backends.etcd.faults import fault
-from charter_persist.backends.etcd.rows import Keyspace
+from charter_persist.backends.etcd.rows import Keyspace, wire_revision
 from charter_persist.backends.etcd.wire import PUT, WATCH
 from charter_persist.errors import (
     BackendError,
@@ -46,7 +46,7 @@ from charter_persist.errors import (
 CHANGES_MAX: Final = 4096
 BYTES_MAX: Final = 16 * 1024 * 1024
 PAUSE_MIN_S: Final = 0.02
-PAUSE_MAX_S: Final = 1.0
+PAUSE_MAX_S: Final = 0.3
 
 # A stream ends when its member loses the leader, so that another member is asked.
 _REQUIRE_LEADER: Final = (("hasleader", "true"),)
@@ -144,7 +144,7 @@ class EtcdFeed:
                 return self._fail(exc, for_good=True)
             self._failures += 1
             with self._turn:
-                self._turn.wait_for(lambda: self._closed, min(PAUSE_MIN_S * 2**self._failures, PAUSE_MAX_S))
+                self._turn.wait_for(lambda: self._closed, min(PAUSE_MIN_S * self._failures, PAUSE_MAX_S))
         return None
 
     def _follow(self, link: Link) -> None:
@@ -174,7 +174,7 @@ class EtcdFeed:
         request = WATCH.request()
         create = request.create_request
         create.key, create.range_end = self._span
-        create.start_revision = max(self._arrived, 1)
+        create.start_revision = wire_revision(self._arrived)
         create.prev_kv = create.progress_notify = create.fragment = True
         return request
 

@@ -8,12 +8,14 @@ Imports ``errors`` and its neighbours. Source: KV-8, RELIABILITY 4.6.
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Final
 
 from charter_persist.backends.etcd.channel import Cluster
 from charter_persist.backends.etcd.rows import lease_number, lease_text
 from charter_persist.backends.etcd.wire import LEASE_GRANT, LEASE_KEEP_ALIVE, LEASE_REVOKE, LEASE_TIME_TO_LIVE
 from charter_persist.errors import InvalidInputError, NotFoundError
+
+TTL_S_MAX: Final = 9_000_000_000
 
 
 class Leases:
@@ -28,8 +30,8 @@ class Leases:
         Raises:
             InvalidInputError: that is no time.
         """
-        if not (math.isfinite(ttl_s) and ttl_s > 0):
-            raise InvalidInputError(f"a lease of {ttl_s} s is none; give a number of seconds above 0")
+        if not 0 < ttl_s <= TTL_S_MAX:
+            raise InvalidInputError(f"a lease of {ttl_s} s is none; give seconds above 0, at most {TTL_S_MAX}")
         answer = self._cluster.ask(LEASE_GRANT, LEASE_GRANT.request(TTL=math.ceil(ttl_s)))
         return lease_text(answer.ID)
 

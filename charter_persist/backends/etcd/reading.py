@@ -16,7 +16,7 @@ from charter_persist.backends.contract.kv import KvEntryRow
 from charter_persist.backends.etcd.channel import Cluster
 from charter_persist.backends.etcd.faults import RevisionCompactedError
 from charter_persist.backends.etcd.history import compacted
-from charter_persist.backends.etcd.rows import Keyspace
+from charter_persist.backends.etcd.rows import Keyspace, wire_revision
 from charter_persist.backends.etcd.wire import RANGE
 from charter_persist.errors import InvalidInputError, StoreClosedError
 
@@ -72,7 +72,7 @@ class EtcdReader:
         """
         if revision < 0:
             raise InvalidInputError(f"revision {revision} must not be negative")
-        return EtcdReader(self._cluster, self._keyspace, max(revision, 1))
+        return EtcdReader(self._cluster, self._keyspace, wire_revision(revision))
 
     def close(self) -> None:
         """End it."""

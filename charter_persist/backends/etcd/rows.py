@@ -18,7 +18,7 @@ from charter_persist.errors import IntegrityError, InvalidInputError
 # No text in UTF-8 begins with this byte, and no value of MessagePack or CBOR's common types does.
 _FORM: Final = 0xC1
 _HEADER: Final = struct.Struct(">Bqq")
-_LEASES: Final = 1 << 63
+_INT64_MAX: Final = (1 << 63) - 1
 
 
 class Keyspace:
@@ -83,6 +83,11 @@ def after_prefix(prefix: bytes) -> bytes:
     return head[:-1] + bytes([head[-1] + 1])
 
 
+def wire_revision(revision: int) -> int:
+    """A revision as it can be sent; one that is too large for that is as far from existing as the largest."""
+    return min(max(revision, 1), _INT64_MAX)
+
+
 def lease_text(number: int) -> str:
     """A lease as callers know it."""
     return format(number, "x")
@@ -98,6 +103,6 @@ def lease_number(lease: str) -> int:
         number = int(lease, 16)
     except ValueError:
         number = 0
-    if not 0 < number < _LEASES or lease_text(number) != lease:
+    if not 0 < number <= _INT64_MAX or lease_text(number) != lease:
         raise InvalidInputError(f"{lease!r} is not the id of a lease; give what grant returned")
     return number

@@ -59,7 +59,10 @@ def parse_etcd_url(url: str) -> EtcdTarget:
     Raises:
         InvalidInputError: it is not of that form; the message never quotes what may be a password.
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError as exc:
+        raise InvalidInputError(f"that is not the URL of an etcd cluster; write {_FORM}") from exc
     if parts.scheme != SCHEME or parts.fragment:
         raise InvalidInputError(f"that is not the URL of an etcd cluster; write {_FORM}")
     who, _, hosts = parts.netloc.rpartition("@")
