@@ -16,6 +16,8 @@ from typing import Literal
 import uuid_utils
 
 from charter_persist.backends.contract import LedgerBackend
+from charter_persist.backends.etcd import TIMEOUT_S as ETCD_TIMEOUT_S
+from charter_persist.backends.etcd import open_etcd
 from charter_persist.backends.memory import MemoryBackend
 from charter_persist.backends.sql import migrate as migrations
 from charter_persist.backends.sql.engine import parse_target
@@ -33,6 +35,7 @@ from charter_persist.journal.entry import NONCE_BYTES
 from charter_persist.model.limits import DEFAULT_OPTIONS, Options
 from charter_persist.repositories.base import Sources
 from charter_persist.stores.base import Health, Store
+from charter_persist.stores.keys import KeyStore
 from charter_persist.stores.ledger import LedgerStore
 from charter_persist.transfer.restore import RestoreTarget
 
@@ -56,7 +59,8 @@ def connect(
 
     Args:
         url: ``sqlite:///file.db``, ``postgresql+psycopg://…`` (``?schema=`` names the schema, ``?pooler=true`` says
-            that a transaction pooler stands between), ``sqlite://`` (a private temporary file), ``memory://``.
+            that a transaction pooler stands between), ``sqlite://`` (a private temporary file), ``memory://``,
+            ``etcd://[user:password@]host:port,host:port[/namespace][?ca=FILE&cert=FILE&key=FILE]`` (keys alone).
         migrate: ``"check"`` refuses a schema that is not at head; ``"upgrade"`` brings it there first.
         read_only: refuse every write.
         air_gapped: refuse a backend that needs the network.
@@ -88,8 +92,12 @@ def connect(
         nonce=nonce or (lambda: os.urandom(NONCE_BYTES)),
         options=options,
     )
-    backend = _backend(url, migrate=migrate, read_only=read_only, air_gapped=air_gapped, timeout_s=unit_timeout_s)
-    return LedgerStore(backend, sources, unit_timeout_s=unit_timeout_s, batching=batching)
+    if _scheme(url) == "etcd":
+        _refuse_network("etcd", air_gapped)
+        keys = open_etcd(url, timeout_s=min(unit_timeout_s, ETCD_TIMEOUT_S))
+        return KeyStore(keys, sources, unit_timeout_s=unit_timeout_s, read_only=read_only)
+    opened = _backend(url, migrate=migrate, read_only=read_only, air_gapped=air_gapped, timeout_s=unit_timeout_s)
+    return LedgerStore(opened, sources, unit_timeout_s=unit_timeout_s, batching=batching)
 
 
 def upgrade(url: str) -> None:
@@ -137,6 +145,11 @@ def _scheme(url: str) -> str:
     return url.partition(":")[0]
 
 
+def _refuse_network(backend: str, air_gapped: bool) -> None:
+    if air_gapped:
+        raise NotSupportedError(f"the {backend} backend needs the network and air_gapped is set; use SQLite")
+
+
 def _is_private(url: str) -> bool:
     return url in ("sqlite://", "sqlite:///", "sqlite:///:memory:", "sqlite+pysqlite://")
 
@@ -145,13 +158,13 @@ def _backend(url: str, *, migrate: str, read_only: bool, air_gapped: bool, timeo
     scheme = _scheme(url)
     if scheme == "memory":
         return MemoryBackend(read_only=read_only)
-    if scheme in ("file", "s3", "etcd"):
+    if scheme in ("file", "s3"):
         raise NotSupportedError(f"the {scheme} backend is not part of this release; use SQLite or Postgres")
     if _is_private(url):
         return _private_sqlite()
     target = parse_target(url)
-    if target.schema is not None and air_gapped:
-        raise NotSupportedError("the postgresql backend needs the network and air_gapped is set; use SQLite")
+    if target.schema is not None:
+        _refuse_network("postgresql", air_gapped)
     if migrate == "upgrade":
         migrations.upgrade(url)
     if target.schema is not None:

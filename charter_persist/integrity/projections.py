@@ -124,7 +124,7 @@ def _check_attached(reader: Reader, findings: Findings) -> None:
     attached = {(row.lease, row.key) for row in rows_by_key(reader, KV_LEASE, findings)}
     wanted = {(row.lease, row.key) for row in rows_by_key(reader, KV_ENTRY, findings) if row.lease is not None}
     for lease, key in sorted(attached ^ wanted):
-        findings.add(_CODE, f"kv_lease/{lease}{key}", "the row does not follow from the entry of the key")
+        findings.add(_CODE, f"kv_lease/{lease}/{key}", "the row does not follow from the entry of the key")
 
 
 def _newest_changes(reader: Reader, findings: Findings) -> Iterator[KvChangeRow]:

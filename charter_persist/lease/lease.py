@@ -1,6 +1,6 @@
 """A lease that a thread keeps alive, for as long as the process that holds it can.
 
-Cost: one call of the backend each third of the time to live. Imports ``backends.contract`` and ``errors``.
+Cost: one call of the backend each third of the time to live. Imports ``backends.contract``, ``repositories`` and ``errors``.
 
 Source: DESIGN 1, RELIABILITY 4.6 (leases are no mutual exclusion).
 """
@@ -14,6 +14,7 @@ from typing import Final
 
 from charter_persist.backends.contract.single import LeaseBackend
 from charter_persist.errors import BackendError, CharterError, NotFoundError
+from charter_persist.repositories.leases import check_ttl
 
 # Of the time to live: when it is made longer, and when again where that failed.
 RENEW: Final = 1 / 3
@@ -34,9 +35,9 @@ class Lease:
     """
 
     def __init__(self, backend: LeaseBackend, ttl_s: float) -> None:
+        self.ttl_s = check_ttl(ttl_s)
         asked = time.monotonic()
-        self.id = backend.grant(ttl_s)
-        self.ttl_s = ttl_s
+        self.id = backend.grant(self.ttl_s)
         self._backend = backend
         self._ends = asked + ttl_s
         self._lost = threading.Event()

@@ -19,7 +19,13 @@ import stamina
 
 from charter_persist.backends.contract import KvEntryRow
 from charter_persist.backends.contract.single import KeyBackend, KeyReader, KeyTransaction
-from charter_persist.errors import CharterError, CommitUnknownError, NotSupportedError, SerializationFailureError
+from charter_persist.errors import (
+    CharterError,
+    CommitUnknownError,
+    NotSupportedError,
+    ReadOnlyError,
+    SerializationFailureError,
+)
 from charter_persist.lease.lease import Lease
 from charter_persist.model.canonical import canonical_bytes, load_canonical
 from charter_persist.model.limits import Options
@@ -182,8 +188,11 @@ class KeyStore(Store):
 
     _backend: KeyBackend
 
-    def __init__(self, backend: KeyBackend, sources: Sources, *, unit_timeout_s: float = 30.0) -> None:
+    def __init__(
+        self, backend: KeyBackend, sources: Sources, *, unit_timeout_s: float = 30.0, read_only: bool = False
+    ) -> None:
         super().__init__(backend, sources, unit_timeout_s=unit_timeout_s)
+        self._read_only = read_only
 
     def begin(self, *, connection: Any = None, timeout_s: float | None = None) -> AbstractContextManager[UnitOfWork]:
         """As `Store.begin`, without a lock: its end raises `SerializationFailureError` where what it read changed."""
@@ -193,6 +202,7 @@ class KeyStore(Store):
         return OpenUnit(self._open_commit, timeout_s or self._timeout_s)
 
     def _open_commit(self) -> KeyCommit:
+        self._refuse_writing()
         self._refuse_nesting()
         self._open_here.unit = True
         try:
@@ -200,6 +210,10 @@ class KeyStore(Store):
         except BaseException:
             self._leave()
             raise
+
+    def _refuse_writing(self) -> None:
+        if self._read_only:
+            raise ReadOnlyError("the store was opened for reading only; connect without read_only to write")
 
     def read(self, *, as_of: int | None = None) -> ReadView:
         """As `Store.read`."""
@@ -259,6 +273,7 @@ class KeyStore(Store):
     def resolve(self, operation_id: str) -> Outcome[Any] | None:
         """As `Store.resolve`; where it was not committed it leaves a mark that keeps it from being so later."""
         self._check_open()
+        self._refuse_writing()
         self._refuse_nesting()
         kept = OPERATION_KEYS + check_text(operation_id, field="operation_id")
         attempts = stamina.retry_context(on=worth_retrying, attempts=None, timeout=self._timeout_s)
@@ -289,6 +304,7 @@ class KeyStore(Store):
     def lease(self, ttl_s: float) -> Lease:
         """As `Store.lease`."""
         self._check_open()
+        self._refuse_writing()
         return self._kept(Lease(self._backend, ttl_s))
 
 

@@ -62,7 +62,7 @@ from charter_persist.testing.runs import RunConformance, TimeLimitConformance
 from charter_persist.testing.session_ends import SessionEndConformance
 from charter_persist.testing.sessions import SessionStoreConformance
 from charter_persist.testing.sources import CountingSources
-from charter_persist.testing.suite import LedgerConformance
+from charter_persist.testing.suite import KeyStoreConformance, LedgerConformance
 from charter_persist.testing.units import UnitConformance
 from charter_persist.testing.watch import WatchCompactionConformance, WatchConformance, WatchStoresConformance
 from charter_persist.testing.watch_ends import WatchEndConformance
@@ -79,6 +79,7 @@ __all__ = [
     "DelegatingBackend",
     "ElectionConformance",
     "JournalConformance",
+    "KeyStoreConformance",
     "KeyValueCompactionConformance",
     "KeyValueConformance",
     "KeyValueErasureConformance",

@@ -50,10 +50,12 @@ class Requirement(StrEnum):
     Attributes:
         REOPEN: the store is there after every handle was closed, and each handle has resources of its own.
         READ_ONLY: the same store can be opened for reading only.
+        JOURNAL: every change is logged in a journal, and what was replaced stays until it is compacted.
     """
 
     REOPEN = "reopen"
     READ_ONLY = "read_only"
+    JOURNAL = "journal"
 
 
 def requires(*requirements: Requirement) -> Callable[[F], F]:

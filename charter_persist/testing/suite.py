@@ -71,3 +71,17 @@ class LedgerConformance(
     RaceConformance,
 ):
     """Everything that a ledger backend must do. No test of one part hides one of another: their names differ."""
+
+
+class KeyStoreConformance(
+    KeyValueConformance,
+    KeyValueUnitConformance,
+    KeyValueTransactionConformance,
+    KeyValueInputConformance,
+    KeyValuePageConformance,
+    WatchConformance,
+    WatchEndConformance,
+    LeaseConformance,
+    ElectionConformance,
+):
+    """Everything that a backend must do that carries keys alone."""

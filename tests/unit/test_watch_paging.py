@@ -15,7 +15,7 @@ from charter_persist.backends.wakeup import Wakeup
 from charter_persist.errors import IntegrityError
 from charter_persist.testing import MemoryBackDoor, SharedBackend, open_over
 from charter_persist.testing.kv import put
-from charter_persist.watch import journal_feed
+from charter_persist.watch import delivery, journal_feed
 from charter_persist.watch.journal_feed import BYTES_PER_WEIGHT, PAGE_WEIGHT
 
 
@@ -82,7 +82,7 @@ def test_what_nothing_accounts_for_is_not_skipped(pattern: str, relation: Relati
 @pytest.mark.spec("KV-5")
 def test_a_missed_wake_up_is_noticed(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     # The control of the look-out's tests: without polling a lost ring would be waited for without end.
-    monkeypatch.setattr(journal_feed, "POLL_S", 0.01)
+    monkeypatch.setattr(delivery, "POLL_S", 0.01)
     monkeypatch.setattr(Wakeup, "ring", lambda self: None)
     with store.watch("kv:/*") as watch:
         timer = threading.Timer(0.05, put, args=(store,), kwargs={"a": b"1"})
@@ -135,7 +135,7 @@ def test_a_ring_before_the_wait_ends_it_at_once() -> None:
 
 @pytest.mark.spec("KV-5")
 def test_closing_does_not_wait_for_a_poll(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(journal_feed, "POLL_S", 3600.0)
+    monkeypatch.setattr(delivery, "POLL_S", 3600.0)
     watch = store.watch("kv:/*")
     timer = threading.Timer(0.05, watch.close)
     timer.start()

@@ -11,7 +11,7 @@ from charter_persist.backends.contract.single import KeyBackend
 from charter_persist.backends.etcd.target import TIMEOUT_S, EtcdTarget, parse_etcd_url
 from charter_persist.errors import NotSupportedError
 
-__all__ = ["EtcdTarget", "open_etcd", "parse_etcd_url"]
+__all__ = ["TIMEOUT_S", "EtcdTarget", "open_etcd", "parse_etcd_url"]
 
 
 def open_etcd(url: str, *, timeout_s: float = TIMEOUT_S) -> KeyBackend:
