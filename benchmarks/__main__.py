@@ -1,4 +1,4 @@
-"""Print the table: `python -m benchmarks [--quick] [--postgres URL] [--only pure|sqlite|proofs|fsck|index|bundle|postgres]`."""
+"""Print the table: `python -m benchmarks [--quick] [--postgres URL] [--only pure|sqlite|kv|watch|proofs|fsck|index|bundle|postgres]`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from benchmarks import bundle, fsck, index, kv, on_postgres, on_sqlite, pure
+from benchmarks import bundle, fsck, index, kv, on_postgres, on_sqlite, pure, watching
 from benchmarks.measure import Row
 
 HEAD = ("what", "charter_persist", "peer", "ratio", "wanted")
@@ -37,6 +37,7 @@ def rows(only: str | None, url: str | None, folder: Path, *, quick: bool) -> Ite
         "pure": lambda: pure.run(quick=quick),
         "sqlite": lambda: on_sqlite.run(folder, quick=quick),
         "kv": lambda: kv.run(folder, quick=quick),
+        "watch": lambda: watching.run_embedded(folder, quick=quick),
         "proofs": lambda: on_sqlite.proofs(folder, quick=quick),
         "fsck": lambda: fsck.run(folder, quick=quick),
         "index": lambda: index.run(folder, quick=quick),
@@ -48,13 +49,16 @@ def rows(only: str | None, url: str | None, folder: Path, *, quick: bool) -> Ite
     if only in (None, "postgres"):
         with postgres(url) as database:
             yield from on_postgres.run(database, quick=quick)
+            yield from watching.run(database, "Postgres", quick=quick)
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks")
     parser.add_argument("--quick", action="store_true", help="a few items only: shows that it works, measures nothing")
-    parser.add_argument("--only", choices=["pure", "sqlite", "kv", "proofs", "fsck", "index", "bundle", "postgres"])
+    parser.add_argument(
+        "--only", choices=["pure", "sqlite", "kv", "watch", "proofs", "fsck", "index", "bundle", "postgres"]
+    )
     parser.add_argument("--postgres", metavar="URL", help="a server to make a database on")
     arguments = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="charter-benchmark-", dir="."))
