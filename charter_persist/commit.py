@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, TypeVar
 
 from charter_persist.backends.contract import OperationRow, Reader, Snapshot, Transaction
@@ -18,6 +19,7 @@ from charter_persist.journal.ledger import JournalReader, JournalWriter, Ledger
 from charter_persist.journal.tree import Tree, root_of_edge
 from charter_persist.model.canonical import canonical_bytes
 from charter_persist.model.limits import Options
+from charter_persist.model.time import utc_now
 from charter_persist.repositories.base import Sources, WriteContext
 from charter_persist.repositories.write_set import Below, WriteSet
 from charter_persist.unit_of_work import ReadView, Receipt, UnitOfWork
@@ -46,9 +48,10 @@ class JournalReceipt(Receipt):
 class LedgerView:
     """`ViewContext` over a snapshot of a ledger, which has every store."""
 
-    def __init__(self, snapshot: Snapshot, options: Options) -> None:
+    def __init__(self, snapshot: Snapshot, options: Options, clock: Callable[[], datetime]) -> None:
         self.reader: Reader = snapshot
         self.options = options
+        self.clock = clock
         self.head = snapshot.head
         self.close = snapshot.close
 
@@ -62,9 +65,9 @@ class LedgerView:
         return make(self)
 
 
-def ledger_view(snapshot: Snapshot, options: Options) -> ReadView:
+def ledger_view(snapshot: Snapshot, options: Options, clock: Callable[[], datetime] = utc_now) -> ReadView:
     """A view of one snapshot of a ledger, which is closed with it."""
-    return ReadView(LedgerView(snapshot, options))
+    return ReadView(LedgerView(snapshot, options, clock))
 
 
 class LedgerUnit(UnitOfWork):

@@ -9,7 +9,7 @@ import os
 import stat
 import tempfile
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
@@ -33,6 +33,7 @@ from charter_persist.errors import (
 )
 from charter_persist.journal.entry import NONCE_BYTES
 from charter_persist.model.limits import DEFAULT_OPTIONS, Options
+from charter_persist.model.time import utc_now
 from charter_persist.repositories.base import Sources
 from charter_persist.stores.base import Health, Store
 from charter_persist.stores.keys import KeyStore
@@ -87,7 +88,7 @@ def connect(
     if migrate not in ("check", "upgrade"):
         raise InvalidInputError(f'migrate must be "check" or "upgrade", got {migrate!r}')
     sources = Sources(
-        clock=clock or (lambda: datetime.now(UTC)),
+        clock=clock or utc_now,
         new_id=new_id or (lambda: str(uuid_utils.uuid7())),
         nonce=nonce or (lambda: os.urandom(NONCE_BYTES)),
         options=options,

@@ -21,12 +21,16 @@ from charter_persist.journal.ledger import JournalReader
 from charter_persist.model.limits import Options
 from charter_persist.repositories.audit import AuditReader, AuditRepository
 from charter_persist.repositories.base import Context, ReadContext, Sources
+from charter_persist.repositories.events import EventReader, EventRepository
 from charter_persist.repositories.kv_ledger import ledger_key_reader, ledger_key_repository
 from charter_persist.repositories.leases import LeaseReader, LeaseRepository
+from charter_persist.repositories.message_reader import MessageReader
+from charter_persist.repositories.messages import MessageRepository
 from charter_persist.repositories.metadata import MetadataReader, MetadataRepository
 from charter_persist.repositories.objects import ObjectReader, ObjectRepository
 from charter_persist.repositories.refs import RefReader, RefRepository
 from charter_persist.repositories.sessions import SessionReader, SessionRepository
+from charter_persist.repositories.states import StateReader, StateRepository
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -121,6 +125,9 @@ class ReadView:
     sessions = _Lazy(SessionReader)
     kv = _Lazy(ledger_key_reader)
     leases = _Lazy(LeaseReader)
+    events = _Lazy(EventReader)
+    states = _Lazy(StateReader)
+    messages = _Lazy(MessageReader)
     journal = _Lazy(_journal_reader)
     reader = _Lazy(_reader)
 
@@ -175,6 +182,9 @@ class UnitOfWork:
     sessions = _Lazy(SessionRepository)
     kv = _Lazy(ledger_key_repository)
     leases = _Lazy(LeaseRepository)
+    events = _Lazy(EventRepository)
+    states = _Lazy(StateRepository)
+    messages = _Lazy(MessageRepository)
     reader = _Lazy(_reader)
 
     def __init__(self, context: WorkContext, flush: Callable[[], Receipt | None]) -> None:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from charter_persist import Store
 from charter_persist.engine.charter import Charter
 from charter_persist.model.digest import Digest
+from charter_persist.model.event import Custom
 from charter_persist.model.resolution import ResolutionState
 
 AUTHORITY = {"text": "both decide", "rule": "UNANIMOUS_PRESENT", "actors": ["ana", "ben"]}
@@ -80,9 +81,32 @@ def apply(store: Store) -> None:
         uow.kv.compact(upto=4, prefix="/nodes")
         uow.kv.erase("/gone/1")
         uow.kv.set("/leased", b"for a while", lease=uow.leases.grant(86_400.0))
+    execute(store)
     store.run(lambda uow: uow.objects.put("doc", "run"), operation_id="named")
     store.run(lambda uow: None, operation_id="idle")
     store.run(lambda uow: uow.objects.put("doc", "unnamed"))
+
+
+def execute(store: Store) -> None:
+    """What an agent leaves behind; some of it changed, deleted and erased."""
+    with store.begin() as uow:
+        events = [Custom("n", n) for n in range(4)]
+        for name in ("run-1", "run-2"):
+            uow.events.append_batch(name, events, tenant_id=f"tenant of {name}")
+        uow.messages.create_thread(tenant_id="t", user_id="u", thread_id="talk", title="first")
+        uow.messages.create_thread(tenant_id="t", user_id="u", thread_id="gone", title="secret")
+        for n in range(3):
+            uow.messages.create_message("talk", role="user", content=f"text {n}", message_id=f"m{n}")
+        uow.messages.create_message("gone", role="tool", content="secret", message_id="m9")
+        uow.messages.create_message("gone", role="user", content="secret", message_id="m10", parent_id="m9")
+    with store.begin() as uow:
+        uow.messages.update_thread("talk", title="second")
+        uow.messages.update_message("m0", expected=1, content="new")
+        uow.messages.delete_message("m1")
+        uow.events.erase("run-1", sequence=2)
+        uow.events.erase("run-2")
+        uow.messages.erase_thread("gone")
+        uow.states.set("cached", b"1")
 
 
 def record_everything(store: Store) -> None:

@@ -46,7 +46,9 @@ class _Table:
         """Add a version; a later one of the same commit replaces it."""
         versions = self.versions.setdefault(key, [])
         if versions and versions[-1][1] is not None and row is not None and not self.relation.mutable:
-            raise IntegrityError(f"{self.relation.name} already holds a row with that key")
+            if not self.relation.is_erasure(row):
+                raise IntegrityError(f"{self.relation.name} already holds a row with that key")
+            row = self.relation.erased(versions[-1][1])
         versions.append((commit, row))
         if row is None:
             return

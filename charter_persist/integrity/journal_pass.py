@@ -15,14 +15,17 @@ from typing import Any, Final
 
 from charter_persist.backends.contract import (
     AUDIT,
+    EVENT,
     JOURNAL,
     JOURNAL_TILE,
     JOURNAL_TILE_ROOT,
     KV_CHANGE,
+    MESSAGE_LOG,
     METADATA_LOG,
     OBJECT,
     REF_LOG,
     SESSION_LOG,
+    THREAD_LOG,
     AuditRow,
     JournalRow,
     KvChangeRow,
@@ -35,6 +38,7 @@ from charter_persist.backends.contract import (
 )
 from charter_persist.errors import CharterError, CorruptStoreError
 from charter_persist.integrity.collected import Findings
+from charter_persist.integrity.execution_rows import check_event, check_message, check_thread
 from charter_persist.integrity.reading import is_well_typed, rows_by_key, rows_by_position
 from charter_persist.journal.checkpoint import Checkpoint
 from charter_persist.journal.entry import NONCE_BYTES, commitment, entry_leaf
@@ -42,6 +46,7 @@ from charter_persist.journal.tree import TILE_WIDTH, Tree
 from charter_persist.model.canonical import load_canonical
 from charter_persist.model.digest import hash_version
 from charter_persist.model.session import Session
+from charter_persist.repositories import erasure
 from charter_persist.repositories.audit import audit_row
 from charter_persist.repositories.compaction import BY_KEY, Compaction, accounts_for, compactions, is_record
 from charter_persist.repositories.compaction import OPERATION as COMPACT
@@ -85,6 +90,7 @@ class _Log:
 
     def __init__(self, rows: Iterator[Any], relation: Relation[Any], check: _Check, tell: _Tell | None) -> None:
         self.name = relation.name
+        self.relation = relation
         self.check = check
         self.tell = tell
         self.rows = rows
@@ -124,6 +130,7 @@ class JournalPass:
         self._session: Session  # the one that was read last
         self._waiting: list[bytes] = []  # leaves that the tree has not taken yet
         self._root_then: bytes | None = None
+        self._erased: dict[tuple[str, str], int] = {}  # by subject the newest erased row that no erasure follows yet
         self._compactions = {store: self._compactions_of(log) for store, log in _COMPACTED.items()}
         self._logs = self._open_logs(watcher)
 
@@ -143,6 +150,9 @@ class JournalPass:
             "audit": log(AUDIT, self._check_audit, lambda row, _sound: told.audit(row)),
             "metadata": log(METADATA_LOG, _check_metadata, None),
             "kv": log(KV_CHANGE, _check_kv, None),
+            "event": log(EVENT, check_event, None),
+            "thread": log(THREAD_LOG, check_thread, None),
+            "message": log(MESSAGE_LOG, check_message, None),
             "session": log(SESSION_LOG, self._check_session, lambda row, _sound: told.session(row, self._session)),
         }
 
@@ -173,6 +183,9 @@ class JournalPass:
         self._grow()
         for log in self._logs.values():
             self._check_unrecorded(log, sys.maxsize)
+        for (store, subject), position in self._erased.items():
+            where = f"{self._logs[store].name}/{position}"
+            self._find("VALUE_MISSING", where, f"the value of {subject} is missing, and nobody erased it")
         self._check_superfluous_tiles()
         self._check_checkpoint()
         progress(done, total)
@@ -200,6 +213,9 @@ class JournalPass:
         if log is None:
             self._find("JOURNAL_STORE", f"journal/{entry.position}", f"there is no store {entry.store!r}")
             return
+        if entry.operation == erasure.OPERATION and log.relation.erasable:
+            self._check_erasure(entry)
+            return
         if log.next is None or log.next.position != entry.position:
             self._check_unrecorded(log, entry.position)
             if log.next is None or log.next.position != entry.position:
@@ -220,8 +236,24 @@ class JournalPass:
             code = "HASH_MISMATCH" if entry.store == "object" else "COMMITMENT_MISMATCH"
             self._find(code, f"{log.name}/{entry.position}", f"{entry.subject} is not what the journal recorded")
             self._tell_of_broken(log, row)
+        elif log.relation.is_erasure(row):
+            self._erased[entry.store, entry.subject] = entry.position
         elif log.tell is not None:
             log.tell(row, True)
+
+    def _check_erasure(self, entry: JournalRow) -> None:
+        """An erasure has no row of its own; it accounts for what its subject lost before it, and commits to the rest."""
+        self._erased.pop((entry.store, entry.subject), None)
+        log, rows_of = erasure.LOGS[entry.store]
+        rows: list[Any] = []
+        try:
+            rows = [row for row in rows_of(self._reader, entry.subject) if row.position < entry.position]
+            sound = commitment(b"", erasure.remains(log, rows)) == entry.commitment
+        except UNREADABLE:
+            sound = False
+        if not sound:
+            where = f"{log.name}/{rows[-1].position}" if rows else f"journal/{entry.position}"
+            self._find("COMMITMENT_MISMATCH", where, f"what an erasure left of {entry.subject} was changed")
 
     def _check_unrecorded(self, log: _Log, position: int) -> None:
         """Report the rows below a position that no entry stands for."""

@@ -13,6 +13,7 @@ from enum import StrEnum
 
 from charter_persist.errors import CorruptStoreError
 from charter_persist.integrity.collected import Findings
+from charter_persist.integrity.execution_rows import check_conversations, check_executions
 from charter_persist.integrity.journal_pass import JournalPass, Progress, Watcher
 from charter_persist.integrity.projections import check_keys, check_refs, check_sessions
 from charter_persist.journal.checkpoint import Checkpoint
@@ -114,6 +115,8 @@ def verify_view(
     check_refs(view.reader, passed.refs, findings)
     check_sessions(view.reader, passed.sessions, findings)
     check_keys(view.reader, findings)
+    check_executions(view.reader, findings)
+    check_conversations(view.reader, findings)
     return passed
 
 

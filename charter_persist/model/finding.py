@@ -98,7 +98,12 @@ KINDS: Final[Mapping[str, Kind]] = {
     "VALUE_UNREADABLE": _hard(Layer.JOURNAL, "What is stored can be read."),
     "COMMITMENT_MISMATCH": _hard(Layer.JOURNAL, "A stored value is the one that the journal committed to."),
     "NOT_JOURNALLED": _hard(Layer.JOURNAL, "Nothing is stored beside the journal."),
-    "VERSION_GAP": _hard(Layer.JOURNAL, "The versions of a ref, of a session and of a key are 1, 2, 3 and so on."),
+    "VERSION_GAP": _hard(
+        Layer.JOURNAL, "The versions of a ref, a session, a key, a thread and a message are 1, 2, 3 and so on."
+    ),
+    "SEQUENCE_GAP": _hard(
+        Layer.JOURNAL, "The events of an execution are numbered 1, 2, 3 and so on, and are all of one tenant."
+    ),
     "OPERATION_MISMATCH": _hard(Layer.JOURNAL, "The receipt of an operation is what the journal says of its unit."),
     "CHECKPOINT_ORIGIN": _hard(Layer.JOURNAL, "A checkpoint is of the store that it is compared with."),
     "CHECKPOINT_AHEAD": _hard(Layer.JOURNAL, "A store is never older than a checkpoint of it."),

@@ -25,6 +25,11 @@ _MICROS_MIN: Final = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // timedelta.re
 _MICROS_MAX: Final = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // timedelta.resolution
 
 
+def utc_now() -> datetime:
+    """The time now, aware and in UTC."""
+    return datetime.now(UTC)
+
+
 def to_micros(moment: datetime) -> int:
     """Turn a datetime into microseconds since the epoch, exactly.
 

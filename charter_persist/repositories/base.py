@@ -46,10 +46,12 @@ class ReadContext(Protocol):
     Attributes:
         reader: of one snapshot, or of an open unit.
         options: limits.
+        clock: the time now, an aware datetime.
     """
 
     reader: Reader
     options: Options
+    clock: Callable[[], datetime]
 
     def revision(self) -> int:
         """That is read; inside a unit its own."""
@@ -68,19 +70,6 @@ class Context(Protocol):
             NotSupportedError: the backend does not offer that store.
         """
         ...
-
-
-class LedgerContext:
-    """A view of a ledger, which has every store."""
-
-    def __init__(self, reader: Reader, options: Options, revision: Callable[[], int]) -> None:
-        self.reader: Reader = reader
-        self.options = options
-        self.revision = revision
-
-    def open(self, _store: str, make: Callable[[Any], R]) -> R:
-        """Make the repository of a store."""
-        return make(self)
 
 
 class UnitContext:
@@ -149,6 +138,7 @@ class WriteContext(UnitContext):
     def __init__(self, write: WriteSet, journal: JournalWriter, sources: Sources, deadline: float) -> None:
         super().__init__(sources, deadline)
         self.reader: Reader = write
+        self.clock = sources.clock
         self.write = write
         self.journal = journal
 

@@ -24,6 +24,8 @@ from typing import Any, Final, NamedTuple
 
 from charter_persist.backends.contract import (
     AUDIT,
+    EVENT,
+    EXECUTION,
     JOURNAL,
     JOURNAL_TILE,
     JOURNAL_TILE_ROOT,
@@ -54,7 +56,7 @@ from charter_persist.repositories.compaction import BY_KEY, Compaction, compacti
 from charter_persist.repositories.kv_change import entry_row
 from charter_persist.repositories.sessions import BY_VERSION, projection_of
 
-_APPENDED: Final = frozenset({OBJECT, REF_LOG, AUDIT, METADATA_LOG, SESSION_LOG, KV_CHANGE, JOURNAL})
+_APPENDED: Final = frozenset({OBJECT, REF_LOG, AUDIT, METADATA_LOG, SESSION_LOG, KV_CHANGE, EVENT, EXECUTION, JOURNAL})
 _TILES: Final = frozenset({JOURNAL_TILE, JOURNAL_TILE_ROOT})
 _LOGS: Final[Mapping[Relation[Any], tuple[Relation[Any], tuple[str, ...]]]] = {
     REF: (REF_LOG, ("name", "position")),

@@ -76,7 +76,9 @@ class LedgerStore(Store):
         self._check_open()
         snapshot = self._backend.snapshot()
         try:
-            return ledger_view(snapshot if as_of is None else PastSnapshot(snapshot, as_of), self._sources.options)
+            return ledger_view(
+                snapshot if as_of is None else PastSnapshot(snapshot, as_of), self._sources.options, self._sources.clock
+            )
         except BaseException:
             snapshot.close()
             raise

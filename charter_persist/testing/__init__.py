@@ -17,6 +17,8 @@ from charter_persist.testing.backdoors import MemoryBackDoor, PostgresBackDoor, 
 from charter_persist.testing.batches import BatchConformance
 from charter_persist.testing.charter_machine import governance_machine
 from charter_persist.testing.delegating import DelegatingBackend, SharedBackend
+from charter_persist.testing.event_history import EventErasureConformance, EventUpcastingConformance
+from charter_persist.testing.events import EventInputConformance, EventStoreConformance
 from charter_persist.testing.fixtures import (
     OpenStore,
     Place,
@@ -43,6 +45,11 @@ from charter_persist.testing.leases import ElectionConformance, LeaseConformance
 from charter_persist.testing.limits import BadValueConformance, LimitConformance
 from charter_persist.testing.lying import EVERYTHING, NOTHING, LyingBackend, RandomCapabilities
 from charter_persist.testing.machine import store_machine
+from charter_persist.testing.messages import (
+    MessageErasureConformance,
+    MessageInputConformance,
+    MessageStoreConformance,
+)
 from charter_persist.testing.metadata import MetadataCompactionConformance, MetadataStoreConformance
 from charter_persist.testing.names import NameConformance, NameLimitConformance
 from charter_persist.testing.object_lists import ObjectBulkConformance, ObjectLookupConformance
@@ -57,11 +64,12 @@ from charter_persist.testing.places import (
 )
 from charter_persist.testing.races import RaceConformance
 from charter_persist.testing.refs import RefStoreConformance
-from charter_persist.testing.relations import RelationConformance
+from charter_persist.testing.relations import ErasureConformance, RelationConformance
 from charter_persist.testing.runs import RunConformance, TimeLimitConformance
 from charter_persist.testing.session_ends import SessionEndConformance
 from charter_persist.testing.sessions import SessionStoreConformance
 from charter_persist.testing.sources import CountingSources
+from charter_persist.testing.states import StateCacheConformance, StateInputConformance, StateStoreConformance
 from charter_persist.testing.suite import KeyStoreConformance, LedgerConformance
 from charter_persist.testing.units import UnitConformance
 from charter_persist.testing.watch import WatchCompactionConformance, WatchConformance, WatchStoresConformance
@@ -78,6 +86,11 @@ __all__ = [
     "CountingSources",
     "DelegatingBackend",
     "ElectionConformance",
+    "ErasureConformance",
+    "EventErasureConformance",
+    "EventInputConformance",
+    "EventStoreConformance",
+    "EventUpcastingConformance",
     "JournalConformance",
     "KeyStoreConformance",
     "KeyValueCompactionConformance",
@@ -93,6 +106,9 @@ __all__ = [
     "LyingBackend",
     "MemoryBackDoor",
     "MemoryPlaces",
+    "MessageErasureConformance",
+    "MessageInputConformance",
+    "MessageStoreConformance",
     "MetadataCompactionConformance",
     "MetadataStoreConformance",
     "NameConformance",
@@ -118,6 +134,9 @@ __all__ = [
     "SharedBackend",
     "SqliteBackDoor",
     "SqlitePlaces",
+    "StateCacheConformance",
+    "StateInputConformance",
+    "StateStoreConformance",
     "StoreFixtures",
     "TimeLimitConformance",
     "UnitConformance",

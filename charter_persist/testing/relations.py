@@ -12,13 +12,19 @@ from typing import Any, Final
 import pytest
 
 from charter_persist.backends.contract import JOURNAL_TILE, JOURNAL_TILE_ROOT, RELATIONS, Key, Relation
+from charter_persist.model.event import ExecutionPaused, ExecutionResumed
+from charter_persist.model.state import ExecutionSnapshot
+from charter_persist.model.time import from_micros
 from charter_persist.store import Store
 from charter_persist.testing.backdoor import BackDoor
+from charter_persist.repositories.write_set import WriteSet
 from charter_persist.testing.fixtures import OpenStore, StoreFixtures
 from charter_persist.testing.history import record_history
 from charter_persist.testing.sources import CountingSources
 
 SAMPLES: Final = 5
+ERASABLE: Final = tuple(relation for relation in RELATIONS if relation.erasable)from charter_persist.unit_of_work import UnitOfWork
+
 NAMES: Final = ("\u00e9", "Z", "a", "\U0001f600", "\ufb33", "a b")
 
 
@@ -32,6 +38,16 @@ def record_everything(store: Store) -> None:
             uow.kv.set(f"/{name}", name.encode(), lease=uow.leases.grant(60.0 + len(name)))
             uow.audit.append("NOTED", scope=f"AREA:{name}", subject=(name, name), event_id=name)
             uow.sessions.create(session_id=name, area_id=name, problem_statement="why")
+            uow.events.append_batch(name, [ExecutionResumed(), ExecutionPaused(name)], tenant_id=NAMES[0])
+            uow.states.save_snapshot(
+                ExecutionSnapshot(
+                    execution_id=name, tenant_id=NAMES[0], state=name, sequence_number=2, timestamp=from_micros(uow.now)
+                )
+            )
+            uow.states.set(name, name.encode(), ttl_s=None if name == "a" else 3600)
+            uow.messages.create_thread(tenant_id=NAMES[0], user_id=name, thread_id=name)
+            uow.messages.create_message(name, role="user", content=name, message_id=name)
+            uow.messages.create_message(name, role="tool", content=name, message_id=f"{name}-2", parent_id=name)
         store.run(lambda uow: None, operation_id=name)
 
 
@@ -111,6 +127,89 @@ class RelationConformance(StoreFixtures):
             roots = list(view.reader.scan(JOURNAL_TILE_ROOT, ("level", "tile")))
             assert [tuple(root) for root in roots] == [tile[:3] for tile in tiles]
             assert view.reader.get(JOURNAL_TILE_ROOT, roots[0][:2]) == roots[0]
+
+
+@pytest.mark.spec("STO-1", "P28")
+class ErasureConformance(StoreFixtures):
+    """Rows of an erasable relation lose payload and nonce, and nothing else."""
+
+    @pytest.fixture
+    def full_store(self, open_store: OpenStore) -> Iterator[Store]:
+        """A store with rows in every relation."""
+        with open_store(**CountingSources().arguments()) as store:
+            record_everything(store)
+            yield store
+
+    def test_an_erasure_takes_payload_and_nonce_and_nothing_else(self, full_store: Store, backdoor: BackDoor) -> None:
+        """Whatever else the written row says: catches a backend that replaces the row."""
+        for relation in ERASABLE:
+            before = full_rows(relation, backdoor)
+            row = before[0]
+            other = before[-1]
+            lying = relation.erased(other)._replace(**{name: getattr(row, name) for name in relation.key})
+            write_past_the_rules(full_store, relation, [lying])
+            assert backdoor.raw_get(relation, relation.key_of(row)) == relation.erased(row)
+            assert full_rows(relation, backdoor) == before[1:]
+            with full_store.read() as view:
+                for order in relation.orders:
+                    assert relation.erased(row) in list(view.reader.scan(relation, order))
+
+    def test_many_rows_are_erased_beside_new_ones(self, full_store: Store, backdoor: BackDoor) -> None:
+        """More than a backend that loads rows in bulk would write one by one."""
+        for relation in ERASABLE:
+            before = full_rows(relation, backdoor)
+            new = [with_key(relation, before[0], 10_000 + n) for n in range(100)]
+            elsewhere = [relation.erased(with_key(relation, before[0], 20_000 + n)) for n in range(3)]
+            rows = [*map(relation.erased, before), *new, *elsewhere]
+            write_past_the_rules(full_store, relation, rows)
+            found = {relation.key_of(row): row for row in backdoor.raw_rows(relation)}
+            assert [found[relation.key_of(row)] for row in rows] == rows
+
+    def test_a_snapshot_of_before_shows_what_was_erased_since(self, full_store: Store, backdoor: BackDoor) -> None:
+        """A view stays as it was; what it shows is gone when it has ended."""
+        for relation in ERASABLE:
+            row = full_rows(relation, backdoor)[0]
+            with full_store.read() as view:
+                write_past_the_rules(full_store, relation, [relation.erased(row)])
+                assert view.reader.get(relation, relation.key_of(row)) == row
+
+    def test_an_erasure_that_is_rolled_back_leaves_the_row(self, full_store: Store, backdoor: BackDoor) -> None:
+        """As every other change."""
+        for relation in ERASABLE:
+            row = full_rows(relation, backdoor)[0]
+            with pytest.raises(RuntimeError, match="undone"), full_store.begin() as uow:
+                write = write_set_of(uow)
+                write.put(relation, relation.erased(row))
+                write.flush()
+                raise RuntimeError("undone")
+            assert backdoor.raw_get(relation, relation.key_of(row)) == row
+
+
+def full_rows(relation: Relation[Any], backdoor: BackDoor) -> list[Any]:
+    """The rows that have a payload, in order of their keys."""
+    rows = [row for row in backdoor.raw_rows(relation) if not relation.is_erasure(row)]
+    assert rows, f"the history leaves {relation.name} empty"
+    return sorted(rows, key=relation.key_of)
+
+
+def with_key(relation: Relation[Any], row: Any, number: int) -> Any:
+    """A row with every key and order of its own."""
+    named = {*relation.key, *(name for order in relation.orders for name in order)}
+    return row._replace(**{name: number for name in named if type(getattr(row, name)) is int})
+
+
+def write_past_the_rules(store: Store, relation: Relation[Any], rows: list[Any]) -> None:
+    """Commit rows that no repository was asked for."""
+    with store.begin() as uow:
+        for row in rows:
+            write_set_of(uow).put(relation, row)
+
+
+def write_set_of(uow: UnitOfWork) -> WriteSet:
+    """What the repositories of a unit on a ledger write to."""
+    context: Any = uow._context
+    found: WriteSet = context.write
+    return found
 
 
 def within(rows: list[Any], order: tuple[str, ...], prefix: Key, bounds: dict[str, Key], *, reverse: bool) -> list[Any]:

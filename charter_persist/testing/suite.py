@@ -5,6 +5,8 @@ from __future__ import annotations
 from charter_persist.testing.as_of import AsOfConformance
 from charter_persist.testing.audit import AuditStoreConformance
 from charter_persist.testing.batches import BatchConformance
+from charter_persist.testing.event_history import EventErasureConformance, EventUpcastingConformance
+from charter_persist.testing.events import EventInputConformance, EventStoreConformance
 from charter_persist.testing.journal import JournalConformance
 from charter_persist.testing.kv import (
     KeyValueConformance,
@@ -19,16 +21,22 @@ from charter_persist.testing.kv_history import (
 )
 from charter_persist.testing.leases import ElectionConformance, LeaseConformance
 from charter_persist.testing.limits import BadValueConformance, LimitConformance
+from charter_persist.testing.messages import (
+    MessageErasureConformance,
+    MessageInputConformance,
+    MessageStoreConformance,
+)
 from charter_persist.testing.metadata import MetadataCompactionConformance, MetadataStoreConformance
 from charter_persist.testing.names import NameConformance, NameLimitConformance
 from charter_persist.testing.object_lists import ObjectBulkConformance, ObjectLookupConformance
 from charter_persist.testing.objects import ObjectStoreConformance
 from charter_persist.testing.races import RaceConformance
 from charter_persist.testing.refs import RefStoreConformance
-from charter_persist.testing.relations import RelationConformance
+from charter_persist.testing.relations import ErasureConformance, RelationConformance
 from charter_persist.testing.runs import RunConformance, TimeLimitConformance
 from charter_persist.testing.session_ends import SessionEndConformance
 from charter_persist.testing.sessions import SessionStoreConformance
+from charter_persist.testing.states import StateCacheConformance, StateInputConformance, StateStoreConformance
 from charter_persist.testing.units import UnitConformance
 from charter_persist.testing.watch import WatchCompactionConformance, WatchConformance, WatchStoresConformance
 from charter_persist.testing.watch_ends import WatchEndConformance
@@ -36,6 +44,7 @@ from charter_persist.testing.watch_ends import WatchEndConformance
 
 class LedgerConformance(
     RelationConformance,
+    ErasureConformance,
     ObjectStoreConformance,
     ObjectLookupConformance,
     ObjectBulkConformance,
@@ -50,6 +59,16 @@ class LedgerConformance(
     KeyValuePageConformance,
     KeyValueCompactionConformance,
     KeyValueErasureConformance,
+    EventStoreConformance,
+    EventInputConformance,
+    EventUpcastingConformance,
+    EventErasureConformance,
+    StateStoreConformance,
+    StateCacheConformance,
+    StateInputConformance,
+    MessageStoreConformance,
+    MessageInputConformance,
+    MessageErasureConformance,
     WatchConformance,
     WatchStoresConformance,
     WatchCompactionConformance,

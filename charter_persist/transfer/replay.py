@@ -1,35 +1,43 @@
 """Replay: the rows of a backup into a new store, verbatim, up to a revision.
 
-Logs, journal and operations are copied; the refs, sessions and keys of now and the tiles of the tree are computed from
+Logs, journal and operations are copied; the refs, sessions, keys, executions, threads and messages of now and the tiles of the tree are computed from
 them by the functions that compute them anywhere else. Nothing is appended.
 
 A compaction or an erasure that happened between two segments is repeated, so the store holds what its original held at
 that revision. Before it nothing can be restored that it removed before a backup had it.
 
-Cost: one pass over the files, one transaction with one commit, one more pass over the logs of refs, sessions and keys,
-in constant memory but for the erased keys. Imports ``repositories`` and what they stand on, and ``errors``.
+Cost: one pass over the files, one transaction with one commit, one more pass over the other logs they follow from,
+in constant memory but for the erased keys and values. Imports ``repositories`` and what they stand on, and ``errors``.
 
 Source: GOV-12, RELIABILITY P37, DESIGN 1.2.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator
-from itertools import groupby
+from itertools import chain, groupby
 from pathlib import Path
 from typing import Any, Final
 
 from charter_persist.backends.contract import (
+    EVENT,
+    EXECUTION,
     JOURNAL,
     JOURNAL_TILE,
     KV_CHANGE,
     KV_ENTRY,
     KV_LEASE,
+    MESSAGE,
+    MESSAGE_LOG,
     METADATA_LOG,
     OPERATION,
     REF,
     REF_LOG,
     SESSION_LOG,
+    THREAD,
+    THREAD_LOG,
+    ExecutionRow,
     JournalRow,
     KvLeaseRow,
     LedgerBackend,
@@ -39,9 +47,17 @@ from charter_persist.backends.contract import (
 )
 from charter_persist.errors import CompactedError, IntegrityError
 from charter_persist.journal.tree import Tree
+from charter_persist.repositories import erasure
 from charter_persist.repositories.compaction import BY_KEY, drop, is_record, repeat
 from charter_persist.repositories.compaction import OPERATION as COMPACT
+from charter_persist.repositories.event_row import BY_SEQUENCE
 from charter_persist.repositories.kv_change import ERASE, entry_row
+from charter_persist.repositories.message_row import (
+    BY_MESSAGE_VERSION,
+    BY_THREAD_VERSION,
+    message_row,
+    thread_row,
+)
 from charter_persist.repositories.sessions import projection_of
 from charter_persist.repositories.write_set import WriteSet
 from charter_persist.transfer.manifest import EMPTY, Manifest, State
@@ -104,6 +120,9 @@ class _Copy:
         self._within = True  # whether the newest entry is of a wanted revision
         self._is_last = False
         self._erased: dict[str, int] = {}  # position of the newest erasure of a key
+        self._erasures: dict[tuple[str, str], int] = {}  # the same of the subjects of other stores
+        self._subject = ("", "")  # store and subject of the newest entry
+        self._unaccounted: set[tuple[str, str]] = set()  # subjects with an erased value that no erasure follows yet
         self._lacks_value = False  # whether the newest entry, or one before it, has no value in this segment
         self._waits_for_value = False
         self._removed_later: int | None = None  # the newest revision behind the wanted ones that removed values
@@ -119,6 +138,8 @@ class _Copy:
             self._entry(row)
         elif relation in _COMPACTED.values():
             self._waits_for_value = False
+        if self._within and relation.is_erasure(row):
+            self._unaccounted.add(self._subject)
         if self._is_wanted(relation, row):
             self.write.put(relation, row, size=len(getattr(row, relation.payload) or b"") if relation.payload else 0)
         if self.write.full:
@@ -133,6 +154,9 @@ class _Copy:
         self._lacks_value |= self._waits_for_value
         self._within = entry.revision <= self._wanted
         self._waits_for_value = self._within and entry.store in _COMPACTED
+        self._subject = entry.store, entry.subject
+        if entry.operation == erasure.OPERATION and entry.store in erasure.LOGS:
+            self._erasure(entry)
         removes = entry.store in _COMPACTED and entry.operation in (COMPACT, ERASE)
         if not self._within:
             self._removed_later = entry.revision if removes else self._removed_later
@@ -143,6 +167,15 @@ class _Copy:
         self._tree.append(entry.leaf)
         for tile in self._tree.take_tiles():
             self.write.put(JOURNAL_TILE, TileRow(tile.level, tile.number, tile.root, tile.nodes), size=len(tile.nodes))
+
+    def _erasure(self, entry: JournalRow) -> None:
+        """An erasure in a log whose rows stay: it is repeated, or it took what the wanted revision still had."""
+        if self._within:
+            self._erasures[self._subject] = entry.position
+            self._unaccounted.discard(self._subject)
+        elif self._subject in self._unaccounted:
+            self._removed_later = entry.revision
+            self._lacks_value = True
 
     def finish(self) -> State:
         """Compute what follows from the logs."""
@@ -158,6 +191,8 @@ class _Copy:
         for key, position in self._erased.items():
             older = self.write.scan(KV_CHANGE, BY_KEY, prefix=(key,), stop=(position,), reverse=True)
             drop(self.write, KV_CHANGE, older)
+        for (store, subject), position in self._erasures.items():
+            erasure.repeat(self.write, store, subject, position)
         try:
             self._project()
         except (ValueError, KeyError, TypeError, AttributeError) as exc:
@@ -179,9 +214,33 @@ class _Copy:
             for (relation, _key), row in projection_of(logged).items():
                 self.write.put(relation, row)
 
+        self._project_executions()
+
+    def _project_executions(self) -> None:
+        """The executions, threads and messages of now follow from the first and the newest rows of their logs."""
+        for first, _newest in self._ends(EVENT, BY_SEQUENCE):
+            self.write.put(EXECUTION, ExecutionRow(first.execution_id, first.tenant_id, first.position))
+        for first, newest in self._ends(THREAD_LOG, BY_THREAD_VERSION):
+            self.write.put(THREAD, thread_row(first.position, newest))
+        for first, newest in self._ends(MESSAGE_LOG, BY_MESSAGE_VERSION):
+            self.write.put(MESSAGE, message_row(first.position, newest))
+
+    def _ends(self, log: Relation[Any], order: tuple[str, str]) -> Iterator[tuple[Any, Any]]:
+        """The first and the newest row of each subject."""
+        for _name, of_one in groupby(self.write.scan(log, order), key=lambda row: getattr(row, order[0])):
+            if self.write.full:
+                self.write.flush()
+            yield _first_and_last(of_one)
+
     def _newest(self, log: Relation[Any], order: tuple[str, str]) -> Iterator[Any]:
         rows = self.write.scan(log, order, reverse=True)
         for _name, of_one in groupby(rows, key=lambda row: getattr(row, order[0])):
             if self.write.full:
                 self.write.flush()
             yield next(of_one)
+
+
+def _first_and_last(rows: Iterator[Any]) -> tuple[Any, Any]:
+    first = next(rows)
+    (last,) = deque(chain((first,), rows), maxlen=1)
+    return first, last

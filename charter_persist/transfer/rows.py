@@ -15,17 +15,22 @@ from functools import cache
 from typing import Any, Final, get_args, get_type_hints
 
 from charter_persist.backends.contract import (
+    EXECUTION,
     JOURNAL,
     JOURNAL_TILE,
     KV_ENTRY,
     KV_LEASE,
     LEASE,
+    MESSAGE,
     OPERATION,
     REF,
     RELATIONS,
     SESSION,
     SESSION_CANDIDATE,
     SESSION_STANCE,
+    STATE_SNAPSHOT,
+    STATE_VALUE,
+    THREAD,
     Relation,
 )
 from charter_persist.errors import IntegrityError, NotSupportedError
@@ -33,9 +38,11 @@ from charter_persist.errors import IntegrityError, NotSupportedError
 # A key-value entry of 64 MiB in hex, and the rest of its line.
 LINE_BYTES_MAX: Final = 160 * 1024 * 1024
 # What a restore computes anew from the logs, as `replay` does.
-DERIVED: Final = frozenset({REF, SESSION, SESSION_CANDIDATE, SESSION_STANCE, KV_ENTRY, KV_LEASE, JOURNAL_TILE})
-# What is of the moment and belongs to no copy.
-VOLATILE: Final = frozenset({LEASE})
+DERIVED: Final = frozenset(
+    {REF, SESSION, SESSION_CANDIDATE, SESSION_STANCE, KV_ENTRY, KV_LEASE, EXECUTION, THREAD, MESSAGE, JOURNAL_TILE}
+)
+# What may be lost or is of the moment, so a backup has none of it.
+CACHES: Final = frozenset({LEASE, STATE_SNAPSHOT, STATE_VALUE})
 _INTEGERS: Final = range(-(2**63), 2**63)
 _ENCODE: Final = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode
 
@@ -50,10 +57,10 @@ def logs(relations: Iterable[Relation[Any]] = RELATIONS) -> tuple[Relation[Any],
         relations: all of a store.
 
     Raises:
-        NotSupportedError: a relation is neither a log nor derived from one, so nobody knows how to carry it.
+        NotSupportedError: a relation is neither a log, nor derived from one, nor a cache, so nobody knows how to carry it.
     """
     carried = [relation for relation in relations if "position" in relation.columns and not relation.mutable]
-    known = {*carried, *DERIVED, *VOLATILE, OPERATION}
+    known = {*carried, *DERIVED, *CACHES, OPERATION}
     for relation in relations:
         if relation not in known:
             raise NotSupportedError(f"a backup does not know how to carry the relation {relation.name}")

@@ -19,11 +19,13 @@ class WatchEvent:
         type: what became of the subject.
         store: that was changed, such as ``kv``.
         key: the subject of the journal entry: a key, a ref name, ``<type>/<digest>`` of an object,
-            ``<scope>/<event id>`` of an audit event, a metadata key, a session id.
-        old_value: what it held before; None where it was absent, and for an erased key.
+            ``<scope>/<event id>`` of an audit event, a metadata key, a session id, ``<execution id>/<sequence>`` of an
+            event, ``<thread id>/<message id>`` of a message, a thread id.
+        old_value: what it held before; None where it was absent, and where that was erased.
         new_value: what it holds since then, None where it was deleted: the bytes that the store keeps, canonical JSON
             for all but keys; of a ref the digest as 64 hexadecimal characters.
-        version: that the store gave to the change; 0 for a deleted key, 1 for objects and audit events.
+        version: that the store gave to the change, of an event its sequence; 0 for a deleted key and for what was
+            erased, 1 for objects and audit events.
     """
 
     type: EventType

@@ -1,4 +1,4 @@
-"""Patterns over the stores: ``kv:/nodes/*``, ``ref:area/*``, ``audit:AREA:x``, ``object:resolution``.
+"""Patterns over the stores: ``kv:/nodes/*``, ``ref:area/*``, ``audit:AREA:x``, ``object:resolution``, ``event:exec-1/*``.
 
 Imports ``model`` and ``errors``. Source: DESIGN 3 (watch patterns).
 """
@@ -12,7 +12,7 @@ from charter_persist.errors import InvalidInputError
 from charter_persist.model.key import check_key_prefix
 from charter_persist.model.pattern import Pattern
 
-STORES: Final = ("audit", "kv", "metadata", "object", "ref", "session")
+STORES: Final = ("audit", "event", "kv", "message", "metadata", "object", "ref", "session", "thread")
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,19 +17,23 @@ from typing import Any, Final
 
 from charter_persist.backends.contract import (
     AUDIT,
+    EVENT,
     JOURNAL,
     KV_CHANGE,
+    MESSAGE_LOG,
     METADATA_LOG,
     OBJECT,
     REF_LOG,
     SESSION_LOG,
+    THREAD_LOG,
     Reader,
     Relation,
 )
 from charter_persist.errors import CompactedError, IntegrityError
 from charter_persist.journal.entry import Entry
-from charter_persist.repositories import compaction
+from charter_persist.repositories import compaction, erasure
 from charter_persist.repositories.kv_change import ERASE
+from charter_persist.repositories.message_row import BY_MESSAGE_VERSION, BY_THREAD_VERSION
 from charter_persist.watch.event import EventType, WatchEvent
 from charter_persist.watch.subjects import Subjects
 
@@ -122,6 +126,42 @@ class _Log:
             )
 
 
+@dataclass(frozen=True, slots=True)
+class _ErasableLog:
+    """Reads the changes of a store whose rows stay when they are erased.
+
+    Attributes:
+        relation: the log.
+        order: of the rows of one subject, and its column that tells how often the subject changed; None where each
+            row is a subject of its own.
+    """
+
+    relation: Relation[Any]
+    order: tuple[str, str] | None = None
+
+    def __call__(self, reader: Reader, _subjects: Subjects, entries: Sequence[Entry]) -> Iterator[WatchEvent]:
+        changes = [entry for entry in entries if entry.operation != erasure.OPERATION]
+        found = {row.position: row for row in reader.get_many(self.relation, [(e.position,) for e in changes])}
+        for entry in entries:
+            row = found.get(entry.position)
+            if entry.operation == erasure.OPERATION:
+                yield _event(entry, None, None, 0)
+            elif row is None:
+                raise _missing(entry)
+            elif row.data is not None:
+                version = row.sequence if self.order is None else row.version
+                yield _event(entry, self._old(reader, row), row.data, version)
+
+    def _old(self, reader: Reader, row: Any) -> bytes | None:
+        """The value before a change; None where it was erased meanwhile, or the subject was new."""
+        if self.order is None or row.version == 1:
+            return None
+        subject, version = self.order
+        prefix, stop = (getattr(row, subject),), (getattr(row, version),)
+        before = next(reader.scan(self.relation, self.order, prefix=prefix, stop=stop, reverse=True, limit=1), None)
+        return None if before is None else before.data
+
+
 def _objects(reader: Reader, _subjects: Subjects, entries: Sequence[Entry]) -> Iterator[WatchEvent]:
     keys = [(bytes.fromhex(entry.subject.partition("/")[2]),) for entry in entries]
     found = {row.digest: row for row in reader.get_many(OBJECT, keys)}
@@ -156,9 +196,12 @@ def _missing(entry: Entry) -> IntegrityError:
 
 _STORES: Final[Mapping[str, Callable[[Reader, Subjects, Sequence[Entry]], Iterator[WatchEvent]]]] = {
     "audit": _audit,
+    "event": _ErasableLog(EVENT),
     "kv": _Log(KV_CHANGE, compaction.BY_KEY, lambda row: row.value),
+    "message": _ErasableLog(MESSAGE_LOG, BY_MESSAGE_VERSION),
     "metadata": _Log(METADATA_LOG, compaction.BY_KEY, lambda row: row.value),
     "object": _objects,
     "ref": _Log(REF_LOG, ("name", "position"), lambda row: None if row.digest is None else row.digest.hex()),
     "session": _Log(SESSION_LOG, ("session_id", "version"), lambda row: row.data),
+    "thread": _ErasableLog(THREAD_LOG, BY_THREAD_VERSION),
 }

@@ -27,6 +27,7 @@ from charter_persist.model.adoption import ImportRecord
 from charter_persist.model.area import Area
 from charter_persist.model.authority import AuthorityRule, Constraints
 from charter_persist.model.digest import Digest, digest_bytes
+from charter_persist.model.event import Custom
 from charter_persist.model.finding import KINDS, Layer
 from charter_persist.model.lifecycle import Transition
 from charter_persist.model.resolution import Context, Resolution, ResolutionState, ResolutionType
@@ -86,6 +87,18 @@ def forged_ref(uow: UnitOfWork, name: str, raw: bytes, version: int = 1) -> None
     """A ref with its entry, whatever it points to."""
     row = uow.refs._log("set", RefLogRow(0, name, raw, version, uow._context.journal.revision))
     uow._context.write.put(REF, RefRow(name, raw, version, row.revision, row.position))
+
+
+def skipped_event(uow: UnitOfWork) -> None:
+    """An event whose number does not follow the one before."""
+    uow.events._ends["run-1"] = 7, "tenant of run-1"
+    uow.events.append("run-1", Custom("n", 7), tenant_id="tenant of run-1")
+
+
+def foreign_event(uow: UnitOfWork) -> None:
+    """An event of another tenant than those before."""
+    uow.events._ends["run-1"] = 4, "another"
+    uow.events.append("run-1", Custom("n", 7), tenant_id="another")
 
 
 def some_object(uow: UnitOfWork) -> bytes:
@@ -160,6 +173,8 @@ RECORDED: list[tuple[str, set[str], Recorded]] = [
     ("DANGLING_REF", set(), lambda uow: forged_ref(uow, "label/x", bytes(32))),
     ("MALFORMED_REF", set(), lambda uow: forged_ref(uow, "label//x", some_object(uow))),
     ("VERSION_GAP", set(), lambda uow: forged_ref(uow, "label/x", some_object(uow), version=5)),
+    ("SEQUENCE_GAP", set(), skipped_event),
+    ("SEQUENCE_GAP", set(), foreign_event),
     (
         "DANGLING_RESOLUTION",
         {"ILLEGITIMATE_RESOLUTION"},
@@ -278,6 +293,10 @@ ALTERED: list[tuple[str, set[str], str]] = [
     ("OPERATION_MISMATCH", set(), "UPDATE operation SET value = x'5b5b392c392c395d5d' WHERE length(operation_id) = 32"),
     ("PROJECTION_MISMATCH", set(), "UPDATE ref SET version = 9 WHERE name = 'label/0'"),
     ("PROJECTION_MISMATCH", set(), "DELETE FROM session_stance"),
+    ("PROJECTION_MISMATCH", set(), "DELETE FROM execution WHERE execution_id = 'run-1'"),
+    ("PROJECTION_MISMATCH", set(), "UPDATE message SET deleted = 1 WHERE message_id = 'm0'"),
+    ("VALUE_MISSING", set(), "UPDATE event SET data = NULL, nonce = x'' WHERE execution_id = 'run-1' AND sequence = 1"),
+    ("COMMITMENT_MISMATCH", set(), "UPDATE event SET type = 'custom_' WHERE execution_id = 'run-2' AND sequence = 1"),
     ("PROJECTION_MISMATCH", set(), "INSERT INTO session_stance VALUES ('nobody', 'ana', 'c', 'ACCEPT', x'5b5d')"),
 ]
 ELSEWHERE = {"HEAD_MISMATCH", "CHECKPOINT_SIGNATURE"}

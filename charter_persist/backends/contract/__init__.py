@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from charter_persist.backends.contract.access import Changes, Head, Reader, Snapshot, Transaction
+from charter_persist.backends.contract.event import EVENT, EXECUTION, EventRow, ExecutionRow
 from charter_persist.backends.contract.journal import (
     JOURNAL,
     JOURNAL_TILE,
@@ -34,6 +35,16 @@ from charter_persist.backends.contract.kv import (
     LeaseRow,
 )
 from charter_persist.backends.contract.ledger import BackendCapabilities, Diagnosis, LedgerBackend, Listener
+from charter_persist.backends.contract.message import (
+    MESSAGE,
+    MESSAGE_LOG,
+    THREAD,
+    THREAD_LOG,
+    MessageLogRow,
+    MessageRow,
+    ThreadLogRow,
+    ThreadRow,
+)
 from charter_persist.backends.contract.record import (
     AUDIT,
     METADATA_LOG,
@@ -55,9 +66,12 @@ from charter_persist.backends.contract.record import (
     StanceRow,
 )
 from charter_persist.backends.contract.relation import Key, Relation, Row
+from charter_persist.backends.contract.state import STATE_SNAPSHOT, STATE_VALUE, SnapshotRow, StateValueRow
 
 __all__ = [
     "AUDIT",
+    "EVENT",
+    "EXECUTION",
     "JOURNAL",
     "JOURNAL_TILE",
     "JOURNAL_TILE_ROOT",
@@ -65,6 +79,8 @@ __all__ = [
     "KV_ENTRY",
     "KV_LEASE",
     "LEASE",
+    "MESSAGE",
+    "MESSAGE_LOG",
     "METADATA_LOG",
     "OBJECT",
     "OPERATION",
@@ -76,11 +92,17 @@ __all__ = [
     "SESSION_CANDIDATE",
     "SESSION_LOG",
     "SESSION_STANCE",
+    "STATE_SNAPSHOT",
+    "STATE_VALUE",
+    "THREAD",
+    "THREAD_LOG",
     "AuditRow",
     "BackendCapabilities",
     "CandidateRow",
     "Changes",
     "Diagnosis",
+    "EventRow",
+    "ExecutionRow",
     "Head",
     "HeadRow",
     "JournalRow",
@@ -91,6 +113,8 @@ __all__ = [
     "LeaseRow",
     "LedgerBackend",
     "Listener",
+    "MessageLogRow",
+    "MessageRow",
     "MetadataRow",
     "ObjectRow",
     "OperationRow",
@@ -102,13 +126,17 @@ __all__ = [
     "SessionLogRow",
     "SessionRow",
     "Snapshot",
+    "SnapshotRow",
     "StanceRow",
+    "StateValueRow",
+    "ThreadLogRow",
+    "ThreadRow",
     "TileRootRow",
     "TileRow",
     "Transaction",
 ]
 
-SCHEMA_VERSION: Final = 3
+SCHEMA_VERSION: Final = 5
 """Of the relations below; every open store is at it."""
 
 RELATIONS: tuple[Relation[Any], ...] = (
@@ -125,6 +153,14 @@ RELATIONS: tuple[Relation[Any], ...] = (
     KV_CHANGE,
     KV_LEASE,
     LEASE,
+    EVENT,
+    EXECUTION,
+    STATE_SNAPSHOT,
+    STATE_VALUE,
+    THREAD,
+    THREAD_LOG,
+    MESSAGE,
+    MESSAGE_LOG,
     JOURNAL,
     JOURNAL_TILE,
     OPERATION,

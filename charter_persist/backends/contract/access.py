@@ -9,7 +9,7 @@ from charter_persist.backends.contract.journal import HeadRow
 from charter_persist.backends.contract.relation import Key, Relation, Row
 
 Changes = Mapping[Relation[Any], Mapping[Key, Any]]
-"""A write set: by relation and key the row to write, or None to delete it."""
+"""A write set: by relation and key the row to write, or None to delete it; see `Relation.erasable` for erasures."""
 
 
 class Head(Protocol):

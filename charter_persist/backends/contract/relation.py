@@ -22,6 +22,9 @@ class Relation(Generic[Row]):
         orders: the column sequences that it can be scanned in; each identifies a row by itself.
         mutable: True where a row may be replaced; False where rows are only ever added.
         payload: the column that may be large, if there is one; it bounds the size of a page.
+        erasable: True where a row may be replaced by itself without its payload and its nonce, and by nothing else. A
+            row whose payload is None is such an erasure wherever it is written: of the row with its key, which keeps
+            every other column, or, where there is none, as a row that was erased elsewhere before it came here.
         columns: the names of the row.
         make: makes a row of its values in order.
         places: for the key and each order where its columns stand in a row.
@@ -33,6 +36,7 @@ class Relation(Generic[Row]):
     orders: tuple[tuple[str, ...], ...] = ()
     mutable: bool = False
     payload: str | None = None
+    erasable: bool = False
     columns: tuple[str, ...] = field(init=False)
     make: Callable[[Iterable[Any]], Row] = field(init=False)
     places: Mapping[tuple[str, ...], tuple[int, ...]] = field(init=False)
@@ -48,3 +52,13 @@ class Relation(Generic[Row]):
     def key_of(self, row: Row) -> Key:
         """The key of a row."""
         return tuple([row[i] for i in self.places[self.key]])
+
+    def is_erasure(self, row: Row) -> bool:
+        """Whether writing that row takes the payload from the one with its key."""
+        return self.erasable and getattr(row, str(self.payload)) is None
+
+    def erased(self, row: Row) -> Row:
+        """A row without its payload, and without what its commitment could be guessed with."""
+        emptied: Any = row
+        without: Row = emptied._replace(**{str(self.payload): None, "nonce": b""})
+        return without

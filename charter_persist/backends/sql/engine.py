@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 import sqlalchemy as sa
 
-from charter_persist.backends.sql.guards import APPEND_ONLY, COMPACTED
+from charter_persist.backends.sql.guards import APPEND_ONLY, COMPACTED, ERASABLE
 from charter_persist.backends.sql.schema import DEFAULT_SCHEMA, check_schema_name
 from charter_persist.errors import InvalidInputError, UnavailableError
 
@@ -48,6 +48,7 @@ _DENIED_ACTIONS: Final = frozenset(
     }
 )
 _APPEND_ONLY: Final = frozenset(APPEND_ONLY)
+_EMPTIED: Final = {table: (payload, "nonce") for table, payload in ERASABLE.items()}
 _NEVER_REMOVED: Final = _APPEND_ONLY - frozenset(COMPACTED)
 
 
@@ -146,7 +147,7 @@ def _authorize(action: int, first: str | None, second: str | None, _database: st
         return sqlite3.SQLITE_DENY
     if action == sqlite3.SQLITE_PRAGMA and second is not None and first in _GUARDED_PRAGMAS:
         return sqlite3.SQLITE_DENY
-    if action == sqlite3.SQLITE_UPDATE and first in _APPEND_ONLY:
+    if action == sqlite3.SQLITE_UPDATE and first in _APPEND_ONLY and second not in _EMPTIED.get(first, ()):
         return sqlite3.SQLITE_DENY
     if action == sqlite3.SQLITE_DELETE and first in _NEVER_REMOVED:
         return sqlite3.SQLITE_DENY

@@ -83,6 +83,8 @@ def sqlite_fault(error: Exception) -> CharterError:
         return AppendOnlyError(text) if text.startswith("append-only") else IntegrityError(f"SQLite refused it: {text}")
     if isinstance(driver, UnicodeDecodeError) or str(driver).startswith("Could not decode to UTF-8"):
         return CorruptStoreError("a text in the database is not UTF-8; restore a backup and run `charter fsck`")
+    if isinstance(driver, MemoryError):
+        return CorruptStoreError("a value claims more bytes than memory holds; run `charter fsck`, or free memory")
     make = _SQLITE.get(code)
     return make() if make else BackendError(f"SQLite failed: {driver}")
 

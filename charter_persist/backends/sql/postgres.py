@@ -28,6 +28,7 @@ from charter_persist.backends.sql.reader import SqlReader
 from charter_persist.backends.sql.roundtrip import RoundTrip, Statement
 from charter_persist.backends.sql.statements import Statements
 from charter_persist.backends.sql.tables import JournalHead
+from charter_persist.backends.sql.writes import Writes, erasing, sort_out
 from charter_persist.errors import (
     CharterError,
     ConnectionLostError,
@@ -133,26 +134,24 @@ class PostgresTransaction(PostgresReader, SqlTransaction):
     def apply(self, changes: Changes) -> None:
         """COPY for many new rows, else one statement a row, all in one round trip."""
         self._check_open()
-        large = {
-            relation: rows
-            for relation, rows in changes.items()
-            if not relation.mutable and len(rows) >= COPY_ROWS_MIN and None not in rows.values()
-        }
-        for relation, rows in large.items():
-            self._writer.copy(self._statements.copy(relation), self._backend.types(relation), list(rows.values()))
-        self._run(
-            [
-                (sql, row)
-                for relation, rows in changes.items()
-                if relation not in large
-                for sql, row in self._writes(relation, rows)
-            ]
-        )
+        statements: list[Statement] = []
+        for relation, rows in changes.items():
+            writes = sort_out(relation, rows)
+            if not relation.mutable and len(writes.written) >= COPY_ROWS_MIN:
+                self._writer.copy(self._statements.copy(relation), self._backend.types(relation), writes.written)
+                writes = writes._replace(written=[])
+            statements += self._writes(relation, writes)
+        self._run(statements)
 
-    def _writes(self, relation: Relation[Any], rows: Any) -> Iterator[Statement]:
+    def _writes(self, relation: Relation[Any], writes: Writes) -> Iterator[Statement]:
         write = self._statements.upsert(relation) if relation.mutable else self._statements.insert(relation)
-        for key, row in rows.items():
-            yield (write, row) if row is not None else (self._statements.delete(relation), key)
+        for row in writes.written:
+            yield write, row
+        for here, elsewhere in erasing(relation, writes.erased):
+            yield self._statements.erase(relation), here
+            yield self._statements.insert_absent(relation), elsewhere
+        for key in writes.deleted:
+            yield self._statements.delete(relation), key
 
     def _run(self, statements: Sequence[Statement]) -> None:
         if statements:
@@ -173,7 +172,9 @@ class PostgresTransaction(PostgresReader, SqlTransaction):
             return
         small = sum(map(len, changes.values())) < COPY_ROWS_MIN
         writes = (
-            [write for relation, rows in changes.items() for write in self._writes(relation, rows)] if small else []
+            [write for relation, rows in changes.items() for write in self._writes(relation, sort_out(relation, rows))]
+            if small
+            else []
         )
         if not small:
             self.apply(changes)

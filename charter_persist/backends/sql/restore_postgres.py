@@ -19,7 +19,7 @@ import sqlalchemy as sa
 
 from charter_persist.backends.sql.engine import Target, session_name
 from charter_persist.backends.sql.faults import commit_fault, connect_fault, postgres_fault
-from charter_persist.backends.sql.guards import guard_function, quoted
+from charter_persist.backends.sql.guards import quoted
 from charter_persist.backends.sql.migrate import LOCK_TIMEOUT_S, migration_connection
 from charter_persist.backends.sql.postgres import PostgresBackend
 from charter_persist.backends.sql.schema import create_all, current_revision
@@ -87,14 +87,11 @@ class PostgresTarget:
             CommitUnknownError: the answer to the commit was lost; look which schema is there.
         """
         with self._transaction() as connection:
-            is_store = self._refuse_what_is_there(connection)
+            self._refuse_what_is_there(connection)
             there = bool(connection.scalar(_EXISTS, {"schema": self._schema}))
             if there:
                 connection.exec_driver_sql(_rename(self._schema, self._old))
-            if is_store:
-                connection.exec_driver_sql(guard_function(self._old))
             connection.exec_driver_sql(_rename(str(self._new.schema), self._schema))
-            connection.exec_driver_sql(guard_function(self._schema))
         return self._old if there else None
 
     def discard(self) -> None:
@@ -102,12 +99,12 @@ class PostgresTarget:
         with self._transaction() as connection:
             connection.execute(sa.schema.DropSchema(str(self._new.schema), cascade=True, if_exists=True))
 
-    def _refuse_what_is_there(self, connection: sa.Connection) -> bool:
-        """Say whether the schema holds a store, which nobody has open; who opens it now cannot write before the end."""
+    def _refuse_what_is_there(self, connection: sa.Connection) -> None:
+        """A store may stand there that nobody has open; who opens it now cannot write before the end."""
         if current_revision(connection, schema=self._schema) is None:
             if connection.scalar(_RELATIONS, {"schema": self._schema}):
                 raise SchemaError(f"the schema {self._schema} holds tables of another application; choose another")
-            return False
+            return
         name = quoted(self._schema)
         connection.exec_driver_sql(f"LOCK TABLE {name}.journal_head IN EXCLUSIVE MODE")
         if not self._replace:
@@ -120,7 +117,6 @@ class PostgresTarget:
                     "to be replaced"
                 )
         self._wait_until_nobody_has_it_open(connection)
-        return True
 
     def _wait_until_nobody_has_it_open(self, connection: sa.Connection) -> None:
         """A session stays for a moment when its program has ended."""

@@ -50,25 +50,34 @@ BEGIN
   EXECUTE format('GRANT USAGE ON SCHEMA %I TO charter_app, charter_auditor', store_schema);
   FOR item IN
     SELECT * FROM (VALUES
-      -- append-only; of kv_change and metadata_log the guards let only replaced rows go: compaction and erasure
+      -- append-only; of event, message_log and thread_log the guards let payloads be emptied: erasure; of kv_change and metadata_log the guards let only replaced rows go: compaction and erasure
       ('audit_event', 'SELECT, INSERT'),
+      ('event', 'SELECT, INSERT, UPDATE (data, nonce)'),
       ('journal', 'SELECT, INSERT'),
       ('journal_tile', 'SELECT, INSERT'),
       ('kv_change', 'SELECT, INSERT, DELETE'),
+      ('message_log', 'SELECT, INSERT, UPDATE (data, nonce)'),
       ('metadata_log', 'SELECT, INSERT, DELETE'),
       ('object', 'SELECT, INSERT'),
       ('ref_log', 'SELECT, INSERT'),
       ('session_log', 'SELECT, INSERT'),
+      ('thread_log', 'SELECT, INSERT, UPDATE (data, nonce)'),
       -- what the logs say now
+      ('execution', 'SELECT, INSERT, UPDATE'),
       ('journal_head', 'SELECT, UPDATE'),
       ('kv_entry', 'SELECT, INSERT, UPDATE, DELETE'),
       ('kv_lease', 'SELECT, INSERT, UPDATE, DELETE'),
       ('lease', 'SELECT, INSERT, UPDATE, DELETE'),
+      ('message', 'SELECT, INSERT, UPDATE'),
       ('operation', 'SELECT, INSERT, UPDATE, DELETE'),
       ('ref', 'SELECT, INSERT, UPDATE, DELETE'),
       ('session', 'SELECT, INSERT, UPDATE'),
       ('session_candidate', 'SELECT, INSERT, UPDATE, DELETE'),
       ('session_stance', 'SELECT, INSERT, UPDATE, DELETE'),
+      ('thread', 'SELECT, INSERT, UPDATE'),
+      -- caches
+      ('state_snapshot', 'SELECT, INSERT, UPDATE, DELETE'),
+      ('state_value', 'SELECT, INSERT, UPDATE, DELETE'),
       -- written by the upgrade
       ('charter_alembic_version', 'SELECT'),
       ('store_identity', 'SELECT')

@@ -27,6 +27,7 @@ from charter_persist.backends.sql.faults import commit_fault, sqlite_fault
 from charter_persist.backends.sql.lookout import start_thread, watch_file
 from charter_persist.backends.sql.scrub_sqlite import scrub_sqlite
 from charter_persist.backends.sql.statements import Statements
+from charter_persist.backends.sql.writes import erasing, sort_out
 from charter_persist.errors import InvalidInputError, StoreBusyError
 
 # About a thousand pages of log, the distance that SQLite itself keeps between checkpoints.
@@ -36,8 +37,8 @@ WAL_RESET_FIXED: Final = (3, 51, 3)
 SYNCHRONOUS: Final = ("off", "normal", "full", "extra")
 # From here on an acknowledged commit survives the loss of power.
 DURABLE: Final = SYNCHRONOUS.index("full")
-# In a damaged file even the name that an error message quotes may be no text.
-SQLITE_ERRORS: Final = (sqlite3.Error, UnicodeDecodeError)
+# In a damaged file even the name that an error message quotes may be no text, and a value may claim any size.
+SQLITE_ERRORS: Final = (sqlite3.Error, UnicodeDecodeError, MemoryError)
 LOGGER: Final = logging.getLogger(__name__)
 
 
@@ -98,12 +99,15 @@ class SqliteTransaction(SqlTransaction):
         """One `executemany` for each kind of change of each relation."""
         self._check_open()
         for relation, rows in changes.items():
-            written = [row for row in rows.values() if row is not None]
+            written, erased, deleted = sort_out(relation, rows)
             if written:
                 self._writer.many(self._writing(relation), written)
-            if len(written) < len(rows):
-                gone = [key for key, row in rows.items() if row is None]
-                self._writer.many(self._statements.delete(relation), gone)
+            if erased:
+                here, elsewhere = zip(*erasing(relation, erased), strict=True)
+                self._writer.many(self._statements.erase(relation), here)
+                self._writer.many(self._statements.insert_absent(relation), elsewhere)
+            if deleted:
+                self._writer.many(self._statements.delete(relation), deleted)
 
     def _writing(self, relation: Relation[Any]) -> str:
         return self._statements.upsert(relation) if relation.mutable else self._statements.insert(relation)

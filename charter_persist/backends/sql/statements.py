@@ -44,6 +44,8 @@ class Statements:
         self.scan: Callable[[Relation[Any], ScanShape], str] = cache(self._scan)
         self.insert: Callable[[Relation[Any]], str] = cache(self._insert)
         self.upsert: Callable[[Relation[Any]], str] = cache(self._upsert)
+        self.erase: Callable[[Relation[Any]], str] = cache(self._erase)
+        self.insert_absent: Callable[[Relation[Any]], str] = cache(self._insert_absent)
         self.delete: Callable[[Relation[Any]], str] = cache(self._delete)
         self.copy: Callable[[Relation[Any]], str] = cache(self._copy)
 
@@ -60,7 +62,7 @@ class Statements:
     def _get(self, relation: Relation[Any]) -> str:
         """Parameters: the key."""
         table, columns = _table(relation)
-        return self.text(sa.select(*columns).where(*[table.c[name] == _slot(table.c[name]) for name in relation.key]))
+        return self.text(sa.select(*columns).where(*_is_key(table, relation)))
 
     def _get_any(self, relation: Relation[Any]) -> str:
         """Parameter: an array of keys. Postgres only, keys of one column."""
@@ -108,10 +110,23 @@ class Statements:
             return self.text(insert.on_conflict_do_nothing(index_elements=list(relation.key)))
         return self.text(insert.on_conflict_do_update(index_elements=list(relation.key), set_=rest))
 
+    def _erase(self, relation: Relation[Any]) -> str:
+        """Parameters: the empty nonce, then the key."""
+        table, _ = _table(relation)
+        emptied = {str(relation.payload): sa.null(), "nonce": _slot(table.c.nonce)}
+        return self.text(sa.update(table).where(*_is_key(table, relation)).values(emptied))
+
+    def _insert_absent(self, relation: Relation[Any]) -> str:
+        """Parameters: the row, then its key again; nothing is written where a row has it."""
+        table, columns = _table(relation)
+        absent = ~sa.exists(sa.select(sa.literal_column("1")).select_from(table).where(*_is_key(table, relation)))
+        row = sa.select(*[sa.cast(_slot(c), _raw(c)) for c in columns]).where(absent)
+        return self.text(sa.insert(table).from_select(columns, row))
+
     def _delete(self, relation: Relation[Any]) -> str:
         """Parameters: the key."""
         table, _ = _table(relation)
-        return self.text(sa.delete(table).where(*[table.c[name] == _slot(table.c[name]) for name in relation.key]))
+        return self.text(sa.delete(table).where(*_is_key(table, relation)))
 
     def _copy(self, relation: Relation[Any]) -> str:
         """COPY of whole rows, Postgres only; names come from the mapped classes and are quoted by the dialect."""
@@ -142,6 +157,11 @@ def _raw(column: sa.ColumnElement[Any]) -> sa.types.TypeEngine[Any]:
 def _slot(column: sa.ColumnElement[Any]) -> sa.BindParameter[Any]:
     """A parameter of the column's raw type."""
     return sa.bindparam(None, type_=_raw(column))
+
+
+def _is_key(table: sa.Table, relation: Relation[Any]) -> list[sa.ColumnElement[bool]]:
+    """That the key of a row equals parameters."""
+    return [table.c[name] == _slot(table.c[name]) for name in relation.key]
 
 
 def _compare(compare: Callable[[Any, Any], Any], columns: list[sa.Column[Any]]) -> Any:

@@ -2,16 +2,21 @@
 
 from charter_persist.backends.sql.tables.audit import AuditEvent
 from charter_persist.backends.sql.tables.base import Base
+from charter_persist.backends.sql.tables.event import Event, Execution
 from charter_persist.backends.sql.tables.journal import Journal, JournalHead, JournalTile, Operation, StoreIdentity
 from charter_persist.backends.sql.tables.kv import KvChange, KvEntry, KvLease, Lease
+from charter_persist.backends.sql.tables.message import Message, MessageLog, Thread, ThreadLog
 from charter_persist.backends.sql.tables.metadata import MetadataLog
 from charter_persist.backends.sql.tables.object import Object
 from charter_persist.backends.sql.tables.ref import Ref, RefLog
 from charter_persist.backends.sql.tables.session import Session, SessionCandidate, SessionLog, SessionStance
+from charter_persist.backends.sql.tables.state import StateSnapshot, StateValue
 
 __all__ = [
     "AuditEvent",
     "Base",
+    "Event",
+    "Execution",
     "Journal",
     "JournalHead",
     "JournalTile",
@@ -19,6 +24,8 @@ __all__ = [
     "KvEntry",
     "KvLease",
     "Lease",
+    "Message",
+    "MessageLog",
     "MetadataLog",
     "Object",
     "Operation",
@@ -28,5 +35,9 @@ __all__ = [
     "SessionCandidate",
     "SessionLog",
     "SessionStance",
+    "StateSnapshot",
+    "StateValue",
     "StoreIdentity",
+    "Thread",
+    "ThreadLog",
 ]
