@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Final
 
@@ -34,11 +35,12 @@ class Lease:
         ttl_s: how long it lives without being kept alive.
     """
 
-    def __init__(self, backend: LeaseBackend, ttl_s: float) -> None:
+    def __init__(self, backend: LeaseBackend, ttl_s: float, over: Callable[[], None] = lambda: None) -> None:
         self.ttl_s = check_ttl(ttl_s)
         asked = time.monotonic()
         self.id = backend.grant(self.ttl_s)
         self._backend = backend
+        self._tell_over = over
         self._ends = asked + ttl_s
         self._lost = threading.Event()
         self._over = threading.Event()
@@ -78,8 +80,8 @@ class Lease:
         """Keep it alive no more; its keys go when its time is over. A second call does nothing."""
         self._over.set()
         self._lost.set()
-        if threading.current_thread() is not self._keeper:
-            self._keeper.join()
+        self._keeper.join()
+        self._tell_over()
 
     def __enter__(self) -> Lease:
         return self

@@ -41,6 +41,7 @@ class LedgerLeases:
         self._units = units
         self._clock = clock
         self._turn = threading.Lock()
+        self._interested = 0
         self._over = threading.Event()
         self._changed = threading.Event()
         self._thread: threading.Thread | None = None
@@ -48,7 +49,6 @@ class LedgerLeases:
     def grant(self, ttl_s: float) -> str:
         """Make a lease."""
         lease = self._units.run(lambda uow: uow.leases.grant(ttl_s)).value
-        self.look_out()
         self._changed.set()
         return lease
 
@@ -67,21 +67,32 @@ class LedgerLeases:
         left = 0.0 if ends is None else (ends - to_micros(self._clock())) / _MICROS
         return left if left > 0 else None
 
-    def look_out(self) -> None:
-        """Begin to end what is overdue; a second call does nothing."""
+    def look_out(self) -> Callable[[], None]:
+        """End what is overdue from now on, until what this returns is called; by one thread for all who ask."""
         with self._turn:
-            if self._thread is None and not self._over.is_set():
+            self._interested += 1
+            if self._thread is None:
+                self._over.clear()
                 self._thread = threading.Thread(target=self._look, name="charter-leases", daemon=True)
                 self._thread.start()
+        called = threading.Event()
 
-    def close(self) -> None:
-        """Look for nothing any more; a second call does nothing."""
+        def release() -> None:
+            if not called.is_set():
+                called.set()
+                self._release()
+
+        return release
+
+    def _release(self) -> None:
         with self._turn:
+            self._interested -= 1
+            if self._interested or self._thread is None:
+                return
             self._over.set()
             self._changed.set()
-            thread = self._thread
-        if thread is not None and thread is not threading.current_thread():
-            thread.join()
+            self._thread.join()
+            self._thread = None
 
     def _look(self) -> None:
         first = True

@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 
 import stamina
 
-from charter_persist.backends.contract import LedgerBackend
+from charter_persist.backends.contract import LedgerBackend, Listener
 from charter_persist.batch import Batches, Job, find_operation
 from charter_persist.commit import Commit, ledger_view
 from charter_persist.errors import BackendError, StoreClosedError
@@ -45,7 +45,7 @@ class LedgerStore(Store):
         super().__init__(backend, sources, unit_timeout_s=unit_timeout_s)
         self._ledger = Ledger()
         self._batches = Batches(self._open_commit, unit_timeout_s, batching=batching)
-        self._lease_units = LedgerLeases(self, sources.clock)
+        self._overdue = LedgerLeases(self, sources.clock)
 
     @property
     def store_id(self) -> str:
@@ -87,21 +87,24 @@ class LedgerStore(Store):
         """As `Store.watch`."""
         subjects = parse_subjects(pattern)
         self._check_open()
-        watch = Watch(JournalFeed(self, self._backend.listen, subjects, after))
+        listen = self._listen_for_keys if subjects.store == "kv" else self._backend.listen
+        watch = Watch(JournalFeed(self, listen, subjects, after))
         self._watches.add(watch)
-        if subjects.store == "kv":
-            self._lease_units.look_out()
         return watch
+
+    def _listen_for_keys(self) -> Listener:
+        """Listen, and see to it meanwhile that leases end: their end is what a watcher of keys waits for as well."""
+        return _Attended(self._backend.listen(), self._overdue.look_out())
 
     def lease(self, ttl_s: float) -> Lease:
         """As `Store.lease`."""
         self._check_open()
-        return self._kept(Lease(self._lease_units, ttl_s))
-
-    def close(self) -> None:
-        """As `Store.close`."""
-        self._lease_units.close()
-        super().close()
+        release = self._overdue.look_out()
+        try:
+            return self._kept(Lease(self._overdue, ttl_s, release))
+        except BaseException:
+            release()
+            raise
 
     def run(self, fn: Callable[[UnitOfWork], T], *, operation_id: str | None = None) -> Outcome[T]:
         """As `Store.run`."""
@@ -133,3 +136,16 @@ class LedgerStore(Store):
         self._check_open()
         self._refuse_nesting()
         self._backend.scrub(self._timeout_s)
+
+
+class _Attended:
+    """A listener, and what else ends with it."""
+
+    def __init__(self, listener: Listener, release: Callable[[], None]) -> None:
+        self.wait, self.wake = listener.wait, listener.wake
+        self._ends = (listener.close, release)
+
+    def close(self) -> None:
+        """Listen no more; a second call does nothing."""
+        for end in self._ends:
+            end()
