@@ -15,15 +15,16 @@ from charter_persist.backends.contract import JOURNAL_TILE, JOURNAL_TILE_ROOT, R
 from charter_persist.model.event import ExecutionPaused, ExecutionResumed
 from charter_persist.model.state import ExecutionSnapshot
 from charter_persist.model.time import from_micros
+from charter_persist.repositories.write_set import WriteSet
 from charter_persist.store import Store
 from charter_persist.testing.backdoor import BackDoor
-from charter_persist.repositories.write_set import WriteSet
 from charter_persist.testing.fixtures import OpenStore, StoreFixtures
 from charter_persist.testing.history import record_history
 from charter_persist.testing.sources import CountingSources
+from charter_persist.unit_of_work import UnitOfWork
 
 SAMPLES: Final = 5
-ERASABLE: Final = tuple(relation for relation in RELATIONS if relation.erasable)from charter_persist.unit_of_work import UnitOfWork
+ERASABLE: Final = tuple(relation for relation in RELATIONS if relation.erasable)
 
 NAMES: Final = ("\u00e9", "Z", "a", "\U0001f600", "\ufb33", "a b")
 
