@@ -19,7 +19,7 @@ from charter_persist.errors import (
     StorageFullError,
     UnavailableError,
 )
-from tests.etcd_rows import collect, eventually, keys, put, row, write
+from tests.etcd_rows import collect, keys, put, row, write
 from tests.etcd_server import EtcdServer, free_ports, make_certificates
 from tests.tcp_proxy import Proxy
 
