@@ -1,4 +1,4 @@
-"""Print the table: `python -m benchmarks [--quick] [--postgres URL] [--only pure|sqlite|kv|watch|execution|proofs|fsck|index|bundle|postgres]`."""
+"""Print the table: `python -m benchmarks [--quick] [--postgres URL] [--only PART]`; ``--help`` names the parts."""
 
 from __future__ import annotations
 
@@ -47,6 +47,10 @@ def rows(only: str | None, url: str | None, folder: Path, *, quick: bool) -> Ite
     for name, part in parts.items():
         if only in (None, name):
             yield from part()
+    if only == "etcd":
+        from benchmarks import on_etcd
+
+        yield from on_etcd.run(quick=quick)
     if only in (None, "postgres"):
         with postgres(url) as database:
             yield from on_postgres.run(database, quick=quick)
@@ -59,7 +63,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="a few items only: shows that it works, measures nothing")
     parser.add_argument(
         "--only",
-        choices=["pure", "sqlite", "kv", "watch", "execution", "proofs", "fsck", "index", "bundle", "postgres"],
+        choices=["pure", "sqlite", "kv", "watch", "execution", "proofs", "fsck", "index", "bundle", "postgres", "etcd"],
     )
     parser.add_argument("--postgres", metavar="URL", help="a server to make a database on")
     arguments = parser.parse_args()

@@ -45,8 +45,6 @@ class Member:
     """One process of etcd: started, killed and started again on the same data and ports."""
 
     def __init__(self, name: str, folder: Path, options: Sequence[str], tls: Certificates | None) -> None:
-        if shutil.which("etcd") is None:
-            raise NoEtcdError(MISSING)
         self.name = name
         self.client_port, self.peer_port, self.metrics_port = free_ports(3)
         self.peers = ""
@@ -132,6 +130,8 @@ class EtcdCluster:
     """
 
     def __init__(self, members: int = 3, *, options: Sequence[str] = (), tls: Certificates | None = None) -> None:
+        if shutil.which("etcd") is None:
+            raise NoEtcdError(MISSING)
         self._folder = Path(tempfile.mkdtemp(prefix="charter-etcd-"))
         self.tls = tls
         self.credentials = ""

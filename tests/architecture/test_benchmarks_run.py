@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -21,4 +22,17 @@ def test_a_quick_run_prints_a_row_for_each_item(postgres_database: str, tmp_path
     rows = done.stdout.splitlines()[2:]
     assert len(rows) == 39
     assert all(row.count("|") == 6 for row in rows)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_rows_of_etcd_are_printed_when_they_are_asked_for(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks", "--quick", "--only", "etcd"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()[2:]) == 3
     assert list(tmp_path.iterdir()) == []

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import random
 import threading
 import time
+from collections import defaultdict
 from itertools import count
 
 import pytest
@@ -13,6 +15,7 @@ from charter_persist.backends.etcd import open_etcd
 from charter_persist.errors import CommitUnknownError, SerializationFailureError, UnavailableError
 from tests.etcd_rows import collect, eventually, keys, put, row
 from tests.etcd_server import EtcdCluster
+from tests.linearizability import UNKNOWN, Operation, is_linearizable, overlapping
 
 pytestmark = pytest.mark.spec("KV-8", "P54")
 
@@ -180,3 +183,85 @@ def test_every_member_shows_what_was_acknowledged_by_another(etcd_cluster: EtcdC
         assert [keys(backend) for backend in backends] == [{"/a": b"%d" % n}] * 3
     for backend in backends:
         backend.close()
+
+
+class Client:
+    """Does what it is asked for to one of three keys, and remembers when and with what answer."""
+
+    def __init__(self, url: str, seed: int) -> None:
+        self.history: list[Operation] = []
+        self._backend = open_etcd(url, timeout_s=8)
+        self._chance = random.Random(seed)
+        self._seed = seed
+        self._known: defaultdict[str, int] = defaultdict(int)
+
+    def run(self, count: int) -> None:
+        """Do so many operations."""
+        for number in range(count):
+            kind, key = self._chance.choice(("get", "cas", "cas", "delete")), self._chance.choice(("/x", "/y", "/z"))
+            value = f"{self._seed}-{number}" if kind == "cas" else None
+            expected = self._known[key] if kind == "cas" else None
+            asked = Operation(time.monotonic(), UNKNOWN, kind, key, value, expected)
+            try:
+                result = getattr(self, f"_{kind}")(asked)
+            except CommitUnknownError:
+                self.history.append(asked)
+            except UnavailableError:
+                continue
+            else:
+                self.history.append(asked._replace(returned=time.monotonic(), result=result))
+        self._backend.close()
+
+    def _get(self, asked: Operation) -> object:
+        found = self._backend.snapshot().get(asked.key)
+        self._known[asked.key] = found.version if found else 0
+        return [found.version, found.value.decode()] if found else [0, None]
+
+    def _cas(self, asked: Operation) -> object:
+        transaction = self._backend.transaction()
+        found = transaction.get(asked.key)
+        version = self._known[asked.key] = found.version if found else 0
+        if version != asked.expected:
+            return "conflict"
+        try:
+            transaction.commit({asked.key: row(asked.key, (asked.value or "").encode())})
+        except SerializationFailureError:
+            return "conflict"
+        self._known[asked.key] = version + 1
+        return version + 1
+
+    def _delete(self, asked: Operation) -> object:
+        while True:
+            transaction = self._backend.transaction()
+            if transaction.get(asked.key) is None:
+                return False
+            try:
+                transaction.commit({asked.key: None})
+            except SerializationFailureError:
+                continue
+            self._known[asked.key] = 0
+            return True
+
+
+@pytest.mark.spec("P12")
+@pytest.mark.parametrize("killed", [0, 2])
+def test_each_key_is_linearizable_whoever_leads(etcd_cluster: EtcdCluster, killed: int) -> None:
+    url = etcd_cluster.fresh_url()
+    clients = [Client(url, seed) for seed in range(4)]
+    threads = [threading.Thread(target=client.run, args=(150,)) for client in clients]
+    for thread in threads:
+        thread.start()
+    for _ in range(killed):
+        time.sleep(0.2)
+        member = etcd_cluster.kill_leader()
+        time.sleep(1)
+        member.start()
+        member.wait()
+    for thread in threads:
+        thread.join()
+    history = [operation for client in clients for operation in client.history]
+    assert len(history) > 400
+    for key in ("/x", "/y", "/z"):
+        mine = [operation for operation in history if operation.key == key]
+        assert overlapping(mine) >= 0.2
+        assert is_linearizable(mine), key

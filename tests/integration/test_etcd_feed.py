@@ -207,11 +207,43 @@ def test_a_compaction_beyond_a_slow_reader_is_said_and_never_passed_over(
     backend.close()
 
 
+def test_old_values_that_were_compacted_on_the_way_are_not_left_out(
+    own_server: EtcdServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The thread of the feed stands still in its first answers, so the server has not sent the others, nor read what was
+    # before them, when that is compacted.
+    goes_on = threading.Event()
+    accept = feed_module.EtcdFeed._accept
+
+    def accept_late(self: feed_module.EtcdFeed, response: object) -> None:
+        goes_on.wait(30)
+        accept(self, response)
+
+    monkeypatch.setattr(feed_module.EtcdFeed, "_accept", accept_late)
+    backend = open_etcd(own_server.fresh_url())
+    first = put(backend, "/a", b"")
+    feed = backend.feed("", first - 1)
+    for n in range(400):
+        last = put(backend, "/a", b"%d" % n + b"x" * 50_000)
+    backend.compact(last)
+    goes_on.set()
+    told: list[KeyChanges] = []
+    with pytest.raises(CompactedError) as caught:
+        while True:
+            feed.wait(0.5)
+            told += feed.take()
+    assert caught.value.oldest == last
+    assert [batch.revision for batch in told] == list(range(first, first + len(told)))
+    assert all(change.before is not None for batch in told[1:] for change in batch.changes)
+    feed.close()
+    backend.close()
+
+
 def test_a_slow_reader_is_waited_for_and_gets_everything(backend: KeyBackend, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(feed_module, "BYTES_MAX", 100_000)
+    monkeypatch.setattr(feed_module, "BYTES_MAX", 300_000)
     feed = backend.feed("", None)
     first = put(backend, "/a", b"")
-    for n in range(150):
+    for n in range(60):
         last = put(backend, "/a", b"%d" % n + b"x" * 100_000)
     time.sleep(1)
     assert feed._bytes < 600_000  # type: ignore[attr-defined]

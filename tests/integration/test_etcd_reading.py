@@ -55,6 +55,16 @@ def test_a_scan_goes_on_behind_a_key_and_stops_at_its_limit(backend: KeyBackend)
     assert list(reader.scan("", after="/299")) == []
 
 
+def test_no_key_falls_between_two_pages(backend: KeyBackend, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "PAGE_KEYS_FIRST", 1)
+    monkeypatch.setattr(reading, "PAGE_KEYS_MAX", 1)
+    names = ["/a", "/a\0", "/a\0\0", "/a\1", "/a/b", "/aa"]
+    write(backend, dict.fromkeys(names, b""))
+    assert list(keys(backend)) == names
+    for position, name in enumerate(names):
+        assert [item.key for item in backend.snapshot().scan("", after=name)] == names[position + 1 :]
+
+
 def test_pages_of_large_values_are_small(backend: KeyBackend, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading, "PAGE_KEYS_FIRST", 2)
     for n in range(12):

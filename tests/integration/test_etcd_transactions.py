@@ -332,16 +332,16 @@ def test_a_unit_with_a_lease_that_has_ended_writes_nothing(backend: KeyBackend) 
 
 
 def test_a_lease_lives_as_long_as_it_is_kept_alive_and_then_takes_its_keys_along(backend: KeyBackend) -> None:
-    lease = backend.grant(1.2)
+    lease = backend.grant(2.3)
     backend.transaction().commit({"/a": row("/a", lease=lease)})
     feed = backend.feed("", None)
     for _ in range(4):
-        assert backend.keep_alive(lease) == 2.0
-        feed.wait(1.0)
+        assert backend.keep_alive(lease) == 3.0
+        feed.wait(1.5)
         assert feed.take() == ()
     left = backend.time_to_live(lease)
     assert left is not None
-    assert left <= 2
+    assert left <= 3
     feed.wait(20)
     (gone,) = feed.take()
     assert [(change.key, change.after) for change in gone.changes] == [("/a", None)]

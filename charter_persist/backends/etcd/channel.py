@@ -4,7 +4,7 @@ A call is one round trip on a connection that is kept. What may be repeated is t
 time limit; what must not be applied twice goes elsewhere only if it never left this process. A connection attempt ends
 after `CONNECT_S`, well before a request times out, so a request that times out was sent and one that was not says so.
 
-While a call is open, a silent server is noticed by a ping every `PING_S`; etcd by default takes one in five seconds.
+While a call is open, a silent server is noticed by a ping every `PING_S`; etcd refuses more than one in five seconds.
 
 Imports ``grpc`` and ``errors``. Source: KV-8, RELIABILITY 4.6, P7, P54.
 """
@@ -25,8 +25,8 @@ from charter_persist.backends.etcd.wire import AUTHENTICATE, Method
 from charter_persist.errors import InvalidInputError, StoreClosedError
 
 CONNECT_S: Final = 2.0
-PING_S: Final = 10.0
-PING_ANSWER_S: Final = 5.0
+PING_S: Final = 7.0
+PING_ANSWER_S: Final = 3.0
 ROUNDS: Final = 2
 # Longer than a link waits before it connects again, so that the second round is an attempt.
 PAUSE_S: Final = 0.25
@@ -35,6 +35,7 @@ _OPTIONS: Final = (
     ("grpc.max_receive_message_length", -1),
     ("grpc.keepalive_time_ms", int(PING_S * 1000)),
     ("grpc.keepalive_timeout_ms", int(PING_ANSWER_S * 1000)),
+    ("grpc.http2.ping_timeout_ms", int(PING_ANSWER_S * 1000)),
     ("grpc.http2.max_pings_without_data", 0),
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1000),

@@ -1,20 +1,23 @@
 """Changes as they come: one stream of etcd's watch, read by one thread into a buffer that has a bound.
 
-When the buffer is full the thread stops to read, so the connection fills up and the server waits; nothing is dropped.
-When the stream is lost it is opened again, on the next endpoint if need be, at the last revision that was taken whole.
+When the buffer is full the stream is ended, and opened again when there is room; nothing is dropped, nor is the server
+made to wait. When the stream is lost it is opened again, on the next endpoint if need be. Each time it begins at the last
+revision that was taken whole.
 
-Three habits of etcd that must not be seen from outside:
+Habits of etcd that must not be seen from outside:
 - A stream begins at the revision that is already known, not at the one behind it, and what is known is left out. etcd
   answers a start at the very revision of a compaction, but the deletions of that revision are gone (issue 18089).
-- An old value is read when a change is sent, and left out where that was compacted. So a change that must have one and
-  has none is not told; the stream is opened again, which says what was compacted.
+- A watcher that is stalled while its revisions are compacted may go on behind them without a word (issue 17529). So none
+  of ours is stalled by a slow reader. If it happened all the same, the old value of a change is newer than all that came.
+- An old value is read when a change is sent, and left out where that was compacted. A change that must have one and has
+  none, or one that is too new, is not told: the stream is opened again, and the server says what was compacted.
 - Progress is what the server reports by itself. On demand it is reported ahead of changes that are still to be sent
   before 3.4.25 and 3.5.8 (issue 15220).
 
 Changes of one revision come in the order in which the transaction made them; those of a lease that ended, by key.
 
 Cost: a thread and a stream for each feed; a change is one message of the stream. Memory: `CHANGES_MAX` changes or
-`BYTES_MAX`, and what the last revision brought.
+`BYTES_MAX`, and what one revision brings.
 
 Imports ``grpc``, ``backends.contract``, ``errors`` and its neighbours. Source: KV-5, RELIABILITY P18, P19, P54.
 """
@@ -32,7 +35,7 @@ import grpc
 
 from charter_persist.backends.contract.single import KeyChange, KeyChanges
 from charter_persist.backends.etcd.channel import Cluster, Link
-from charter_persist.backends.etcd.faults import fault
+from charter_persist.backends.etcd.faults import fault, is_passing
 from charter_persist.backends.etcd.rows import Keyspace, wire_revision
 from charter_persist.backends.etcd.wire import PUT, WATCH
 from charter_persist.errors import (
@@ -47,6 +50,7 @@ CHANGES_MAX: Final = 4096
 BYTES_MAX: Final = 16 * 1024 * 1024
 PAUSE_MIN_S: Final = 0.02
 PAUSE_MAX_S: Final = 0.3
+GAPS_MAX: Final = 20
 
 # A stream ends when its member loses the leader, so that another member is asked.
 _REQUIRE_LEADER: Final = (("hasleader", "true"),)
@@ -57,7 +61,11 @@ class _RefusedError(Exception):
 
 
 class _GapError(Exception):
-    """An old value is missing that must have been there."""
+    """Something is missing that must have been there; beginning again shows what it was."""
+
+
+class _FullError(Exception):
+    """There is no room for what came."""
 
 
 class EtcdFeed:
@@ -78,7 +86,7 @@ class EtcdFeed:
         self._changes = self._bytes = 0
         self._fault: Exception | None = None
         self._ended = self._woken = self._closed = False
-        self._refusals = self._failures = 0
+        self._refusals = self._failures = self._gaps = 0
         self._lost_at = 0.0
         self._call: Any = None
         self._turn = threading.Condition()
@@ -139,13 +147,19 @@ class EtcdFeed:
             except (CompactedError, StoreClosedError) as exc:
                 return self._fail(exc, for_good=True)
             except BackendError as exc:
+                self._failures += 1
                 self._fail(exc)
             except Exception as exc:
                 return self._fail(exc, for_good=True)
-            self._failures += 1
-            with self._turn:
-                self._turn.wait_for(lambda: self._closed, min(PAUSE_MIN_S * self._failures, PAUSE_MAX_S))
+            self._pause()
         return None
+
+    def _pause(self) -> None:
+        """Wait before the next stream: until there is room, and a little longer each time that one failed."""
+        with self._turn:
+            self._turn.wait_for(lambda: self._closed or self._has_room())
+            pause = min(PAUSE_MIN_S * (self._failures + self._gaps), PAUSE_MAX_S)
+            self._turn.wait_for(lambda: self._closed, pause)
 
     def _follow(self, link: Link) -> None:
         """Read one stream to its end; return when it was lost, or when the feed is closed."""
@@ -165,7 +179,9 @@ class EtcdFeed:
         except _RefusedError as exc:
             self._refused(str(exc))
         except _GapError:
-            pass  # The same start again, which is compacted now: the server will say so.
+            self._missed()
+        except _FullError:
+            self._failures = 0
         finally:
             requests.put(None)
             call.cancel()
@@ -186,7 +202,7 @@ class EtcdFeed:
             )
         if response.canceled:
             raise _RefusedError(response.cancel_reason)
-        self._refusals = self._failures = 0
+        self._recovered()
         for event in response.events:
             self._gather(event)
         if not response.fragment:
@@ -202,7 +218,7 @@ class EtcdFeed:
             self._pending.append(event)
 
     def _deliver(self) -> None:
-        """Hand over a revision that is whole, when there is room."""
+        """Hand over a revision that is whole."""
         if not self._pending:
             return
         revision = self._pending[0].kv.mod_revision
@@ -210,11 +226,13 @@ class EtcdFeed:
         size = sum(event.ByteSize() for event in self._pending)
         self._pending.clear()
         with self._turn:
-            self._turn.wait_for(lambda: self._closed or self._has_room())
+            if not self._has_room():
+                raise _FullError()
             self._ready.append(changes)
             self._changes += len(changes.changes)
             self._bytes += size
             self._arrived = revision
+            self._gaps = 0
             self._turn.notify_all()
 
     def _has_room(self) -> bool:
@@ -224,7 +242,7 @@ class EtcdFeed:
         kv = event.kv
         before = self._keyspace.row(event.prev_kv) if event.HasField("prev_kv") else None
         after = self._keyspace.row(kv) if event.type == PUT else None
-        if before is None and (after is None or after.version > 1):
+        if (before.revision > self._arrived) if before else (after is None or after.version > 1):
             raise _GapError()
         return KeyChange(self._keyspace.name(kv.key), before, after)
 
@@ -236,19 +254,38 @@ class EtcdFeed:
 
     # What can go wrong
 
+    def _recovered(self) -> None:
+        """The server tells us something: what was wrong before is over."""
+        with self._turn:
+            self._refusals = self._failures = 0
+            self._fault = None
+
+    def _missed(self) -> None:
+        """Begin again at what is known. That is compacted by now and the server says so, or it tells what was missing."""
+        self._gaps += 1
+        if self._gaps > GAPS_MAX:
+            self._fail(
+                UnavailableError(f"etcd tells changes after revision {self._arrived} without what was before them")
+            )
+
     def _lost(self, error: grpc.RpcError, link: Link) -> None:
         """The stream ended by itself: go elsewhere, and say so only if that does not help for long."""
         if self._closed:
             return
+        if not is_passing(error):
+            self._refused(error.details() or "")
+            return
         self._cluster.pass_over(link)
         now = time.monotonic()
         self._lost_at = self._lost_at if self._failures else now
+        self._failures += 1
         if now - self._lost_at > self._cluster.timeout_s:
             self._fail(fault(error, link.endpoint, self._cluster.user))
 
     def _refused(self, reason: str) -> None:
         """The server does not let us watch: the token may be old; if a new one does not help, say so."""
         self._refusals += 1
+        self._failures += 1
         self._cluster.forget_token()
         if self._refusals > 1:
             denied = "permission denied" in reason

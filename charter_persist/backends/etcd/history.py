@@ -45,6 +45,8 @@ def oldest_revision(cluster: Cluster, keyspace: Keyspace) -> int:
         for response in call:
             if response.compact_revision:
                 return int(response.compact_revision)
+            if response.canceled:
+                break
     except grpc.RpcError as exc:
         if exc.code() is not grpc.StatusCode.CANCELLED:
             raise fault(exc, link.endpoint, cluster.user) from exc

@@ -27,6 +27,8 @@ class Leases:
     def grant(self, ttl_s: float) -> str:
         """Make a lease that ends after ``ttl_s`` seconds, rounded up to whole ones, unless it is kept alive.
 
+        etcd makes it longer where it is shorter than one and a half elections: 2 seconds by default.
+
         Raises:
             InvalidInputError: that is no time.
         """

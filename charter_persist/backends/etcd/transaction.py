@@ -18,6 +18,7 @@ from charter_persist.backends.etcd.reading import EtcdReader
 from charter_persist.backends.etcd.rows import Keyspace, lease_number, stored_value
 from charter_persist.backends.etcd.wire import EQUAL, LESS, MOD_REVISION, RANGE, TXN
 from charter_persist.errors import (
+    CharterError,
     CommitUnknownError,
     LimitExceededError,
     SerializationFailureError,
@@ -105,17 +106,23 @@ class EtcdTransaction(EtcdReader):
         return request
 
     def _untouched(self, changes: Mapping[str, KvEntryRow | None]) -> bool:
-        """Whether it is certain that the commit wrote nothing.
+        """Whether it is known that the commit wrote nothing.
 
         etcd refuses by its quota in two places, before it proposes a transaction and after it has applied one that came
-        while the rest was used up. So a key that the commit would have changed is looked at: its revision was read.
+        while the rest was used up. So a key that the commit would have changed is looked at: its revision was read. One
+        that was there is the better witness; one that was not may have been made and deleted by now.
         """
-        for key, row in changes.items():
-            seen = self._seen.get(key)
-            if seen or (seen == 0 and row is not None):
-                found = self._cluster.ask(RANGE, RANGE.request(key=self._keyspace.key(key), keys_only=True)).kvs
-                return (found[0].mod_revision if found else 0) == seen
-        return False
+        read = [
+            (self._seen[key], key) for key, row in changes.items() if key in self._seen and (row or self._seen[key])
+        ]
+        if not read:
+            return False
+        seen, key = max(read)
+        try:
+            found = self._cluster.ask(RANGE, RANGE.request(key=self._keyspace.key(key), keys_only=True)).kvs
+        except CharterError:
+            return False  # Nothing is known, which the caller says.
+        return (found[0].mod_revision if found else 0) == seen
 
 
 def _check(limit: str, maximum: int, actual: int) -> None:
