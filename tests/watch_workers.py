@@ -1,6 +1,6 @@
-"""Writers and watchers for tests of watching, each a process of its own; what it does it tells line by line.
+"""Writers for tests of watching, each a process of its own; what it does it tells line by line.
 
-``python -m tests.watch_workers write URL COUNT PAUSE_S`` or ``watch URL COUNT AFTER``.
+``python -m tests.watch_workers URL COUNT PAUSE_S``.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from charter_persist import Store, connect
 ROOT = Path(__file__).parents[1]
 
 
-def start(kind: str, url: str, count: int, argument: float) -> subprocess.Popen[str]:
+def start(url: str, count: int, pause_s: float) -> subprocess.Popen[str]:
     """Start one; it tells "ready" and waits for a line of input before it begins."""
-    command = [sys.executable, "-m", "tests.watch_workers", kind, url, str(count), str(argument)]
+    command = [sys.executable, "-m", "tests.watch_workers", url, str(count), str(pause_s)]
     process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
@@ -43,22 +43,12 @@ def write(store: Store, count: int, pause_s: float) -> None:
         time.sleep(pause_s)
 
 
-def watch(store: Store, count: int, after: float) -> None:
-    """Tell each batch, its values, and when it was delivered."""
-    with store.watch("kv:/n/*", after=int(after)) as batches:
-        for batch in batches:
-            values = [int(event.new_value or b"") for event in batch.events]
-            print(json.dumps([batch.revision, values, time.monotonic()]), flush=True)
-            if batch.revision == count:
-                return
-
-
 def main() -> None:
-    kind, url, count, argument = sys.argv[1:]
+    url, count, pause_s = sys.argv[1:]
     with connect(url, unit_timeout_s=60.0) as store:
         print("ready", flush=True)
         sys.stdin.readline()
-        {"write": write, "watch": watch}[kind](store, int(count), float(argument))
+        write(store, int(count), float(pause_s))
 
 
 if __name__ == "__main__":

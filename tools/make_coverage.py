@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import sys
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -27,25 +28,33 @@ test fails a test.
 """
 
 
-def marks(node: ast.ClassDef | ast.FunctionDef) -> list[str]:
-    """The ids of the `spec` marks on a class or function."""
+def marks(candidates: list[ast.expr]) -> list[str]:
+    """The ids of the `spec` marks among decorators, or what a module calls ``pytestmark``."""
     return [
         argument.value
-        for decorator in node.decorator_list
-        if isinstance(decorator, ast.Call) and ast.unparse(decorator.func) == "pytest.mark.spec"
-        for argument in decorator.args
+        for candidate in candidates
+        if isinstance(candidate, ast.Call) and ast.unparse(candidate.func) == "pytest.mark.spec"
+        for argument in candidate.args
         if isinstance(argument, ast.Constant) and isinstance(argument.value, str)
     ]
+
+
+def marked(tree: ast.Module) -> Iterator[tuple[str, list[str]]]:
+    """Each class and function of a module with its ids, and the module itself under an empty name."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef | ast.FunctionDef):
+            yield f"::{node.name}", marks(node.decorator_list)
+        elif isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "pytestmark":
+            yield "", marks(node.value.elts if isinstance(node.value, ast.List) else [node.value])
 
 
 def collect() -> dict[str, set[str]]:
     """For each id the places that show it."""
     found: dict[str, set[str]] = defaultdict(set)
     for path in sorted(path for source in SOURCES for path in (ROOT / source).rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.ClassDef | ast.FunctionDef):
-                for identity in marks(node):
-                    found[identity].add(f"`{path.relative_to(ROOT)}::{node.name}`")
+        for name, identities in marked(ast.parse(path.read_text())):
+            for identity in identities:
+                found[identity].add(f"`{path.relative_to(ROOT)}{name}`")
     return found
 
 

@@ -1,14 +1,12 @@
-"""Watching across processes: complete and in order, whoever is killed, and whatever becomes of notifications."""
+"""Watching across processes: complete and in order, whatever becomes of notifications; `test_rounds` kills them."""
 
 from __future__ import annotations
 
 import json
-import random
 import time
 from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
-from threading import Timer
 from typing import Any
 
 import psycopg
@@ -52,34 +50,9 @@ def lines(process: Any) -> list[Any]:
     return found
 
 
-def expected(after: int, upto: int = UNITS) -> list[Any]:
-    return [[revision, [revision - 1] * 2] for revision in range(after + 1, upto + 1)]
-
-
-@pytest.mark.spec("P18", "KV-5")
-def test_watchers_that_are_killed_and_resumed_miss_and_double_nothing(url: str) -> None:
-    chance = random.Random(11)
-    writer = start("write", url, UNITS, 0.005)
-    begin(writer)
-    told: list[Any] = []
-    kills = 0
-    while len(told) < UNITS:
-        watcher = start("watch", url, UNITS, told[-1][0] if told else 0)
-        begin(watcher)
-        killer = Timer(chance.uniform(0.05, 0.3), watcher.kill) if kills < 6 else None
-        if killer is not None:
-            killer.start()
-            kills += 1
-        told += [line[:2] for line in lines(watcher)]
-        if killer is not None:
-            killer.join()
-    lines(writer)
-    assert told == expected(0)
-
-
 @pytest.mark.spec("P17", "P18", "KV-5")
 def test_units_of_several_processes_are_told_whole_and_in_order(url: str) -> None:
-    writers = [start("write", url, UNITS // 4, 0.001) for _ in range(4)]
+    writers = [start(url, UNITS // 4, 0.001) for _ in range(4)]
     with connect(url) as store, store.watch("kv:/n/*") as watch:
         for writer in writers:
             begin(writer)
@@ -147,7 +120,7 @@ def test_behind_a_pooler_a_watch_looks_for_itself(postgres_url: str, monkeypatch
 def test_a_commit_of_another_process_wakes_a_watch(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     # Without polling only a wake-up can deliver it.
     monkeypatch.setattr(delivery, "POLL_S", 3600.0)
-    writer = start("write", url, 3, 0.05)
+    writer = start(url, 3, 0.05)
     with connect(url) as store, store.watch("kv:/n/*") as watch:
         begin(writer)
         assert [batch.revision for batch in islice(watch, 3)] == [1, 2, 3]

@@ -1,0 +1,109 @@
+"""Each program of `tests.rounds` on a small scale, with its control; ``python -m tests.rounds`` runs them in full."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from charter_persist import Store
+from tests.rounds import crowd, hints, lists, positions, registers, tokens, watchers, winners
+from tests.rounds.__main__ import row
+from tests.rounds.clients import BrokenPromiseError, Desk, finished, together
+from tests.rounds.places import NewPlace, new_places
+from tests.rounds.tally import Program, Tally, VoidRunError, floor
+
+ROOT = Path(__file__).parents[2]
+SCALE = 0.02
+
+
+@pytest.fixture(params=["memory", "sqlite", "postgres"])
+def backend(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def new_place(request: pytest.FixtureRequest, backend: str) -> NewPlace:
+    return new_places(backend, request.getfixturevalue("postgres_server").url if backend == "postgres" else None)
+
+
+def show(program: Program, new_place: NewPlace, backend: str) -> None:
+    """Run a program and its control."""
+    assert program.suits(backend)
+    with new_place() as place:
+        tally = program.run(place, SCALE)
+    assert tally.operations >= tally.rounds >= 1
+    assert tally.acks >= 1
+    with new_place() as place:
+        assert program.control(place, SCALE) is not None
+
+
+@pytest.mark.spec("P12", "KV-2", "KV-3")
+def test_keys_are_linearizable_across_processes_that_are_killed(new_place: NewPlace, backend: str) -> None:
+    show(registers.PROGRAM, new_place, backend)
+
+
+@pytest.mark.spec("P13", "KV-2")
+def test_transactions_are_strictly_serializable(new_place: NewPlace, backend: str) -> None:
+    show(lists.PROGRAM, new_place, backend)
+
+
+@pytest.mark.spec("P15", "KV-2")
+def test_of_racing_processes_exactly_one_wins_each_contest(new_place: NewPlace, backend: str) -> None:
+    show(winners.PROGRAM, new_place, backend)
+
+
+@pytest.mark.spec("P9", "P14", "KV-2", "KV-4")
+def test_no_snapshot_and_no_listing_sees_half_of_a_transaction(new_place: NewPlace, backend: str) -> None:
+    show(tokens.PROGRAM, new_place, backend)
+
+
+@pytest.mark.spec("P18", "KV-5")
+def test_watchers_that_are_killed_and_resumed_miss_and_double_nothing(new_place: NewPlace, backend: str) -> None:
+    show(watchers.PROGRAM, new_place, backend)
+
+
+@pytest.mark.spec("P17")
+def test_journal_positions_have_no_gap_whoever_is_killed(new_place: NewPlace, backend: str) -> None:
+    show(positions.PROGRAM, new_place, backend)
+
+
+@pytest.mark.spec("P19", "KV-5")
+@pytest.mark.parametrize("backend", ["postgres"], indirect=True)
+def test_lost_notifications_cost_no_event(new_place: NewPlace, backend: str) -> None:
+    show(hints.PROGRAM, new_place, backend)
+
+
+@pytest.mark.spec("P16")
+@pytest.mark.parametrize("backend", ["sqlite", "postgres"], indirect=True)
+def test_no_call_fails_because_of_locks(new_place: NewPlace, backend: str) -> None:
+    show(crowd.PROGRAM, new_place, backend)
+
+
+def fail(store: Store, desk: Desk, chance: object) -> None:
+    desk.tell("before")
+    store.read(as_of=7)
+
+
+@pytest.mark.parametrize("backend", ["memory", "sqlite"], indirect=True)
+def test_a_client_that_meets_an_error_breaks_the_promise(new_place: NewPlace, backend: str) -> None:
+    with new_place() as place, pytest.raises(BrokenPromiseError, match="NotFoundError"):
+        finished(together(place, fail, [1]))
+
+
+def test_too_little_traffic_and_a_control_that_is_not_caught_void_a_run() -> None:
+    floor("calls", 2, 2)
+    with pytest.raises(VoidRunError, match="calls: 1"):
+        floor("calls", 1, 2)
+    blind = Program("blind", "P0", lambda place, scale: Tally(), lambda place, scale: None)
+    with pytest.raises(VoidRunError, match="blind"):
+        row(blind, "memory", new_places("memory", None), 1.0)
+
+
+def test_the_command_prints_a_row() -> None:
+    command = [sys.executable, "-m", "tests.rounds", "--only", "winners", "--backend", "memory", "--scale", "0.02"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[2].startswith("| winners | P15 | memory | 60 |")
