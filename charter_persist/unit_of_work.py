@@ -22,6 +22,8 @@ from charter_persist.model.limits import Options
 from charter_persist.repositories.audit import AuditReader, AuditRepository
 from charter_persist.repositories.base import Context, ReadContext, Sources
 from charter_persist.repositories.events import EventReader, EventRepository
+from charter_persist.repositories.intent_reader import IntentReader
+from charter_persist.repositories.intents import IntentRepository
 from charter_persist.repositories.kv_ledger import ledger_key_reader, ledger_key_repository
 from charter_persist.repositories.leases import LeaseReader, LeaseRepository
 from charter_persist.repositories.message_reader import MessageReader
@@ -125,6 +127,7 @@ class ReadView:
     sessions = _Lazy(SessionReader)
     kv = _Lazy(ledger_key_reader)
     leases = _Lazy(LeaseReader)
+    intents = _Lazy(IntentReader)
     events = _Lazy(EventReader)
     states = _Lazy(StateReader)
     messages = _Lazy(MessageReader)
@@ -182,6 +185,7 @@ class UnitOfWork:
     sessions = _Lazy(SessionRepository)
     kv = _Lazy(ledger_key_repository)
     leases = _Lazy(LeaseRepository)
+    intents = _Lazy(IntentRepository)
     events = _Lazy(EventRepository)
     states = _Lazy(StateRepository)
     messages = _Lazy(MessageRepository)

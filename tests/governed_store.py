@@ -10,6 +10,7 @@ from charter_persist.engine.charter import Charter
 from charter_persist.model.digest import Digest
 from charter_persist.model.event import Custom
 from charter_persist.model.resolution import ResolutionState
+from charter_persist.testing.intents import edge, full_intent, intent
 
 AUTHORITY = {"text": "both decide", "rule": "UNANIMOUS_PRESENT", "actors": ["ana", "ben"]}
 
@@ -74,6 +75,8 @@ def apply(store: Store) -> None:
             uow.kv.set(f"/nodes/{n % 3}", b"state %d" % n)
             uow.kv.set(f"/gone/{n}", b"\xff%d" % n)
             uow.audit.append("NOTED", scope="AREA:x", subject=("doc", digest), actor="ana", details={"n": n})
+            uow.intents.store(full_intent(f"i{n}"))
+            uow.intents.add_edge(edge(f"i{n}", "i0", "Enables", weight=n / 2))
     with store.begin() as uow:
         uow.refs.delete("label/2", expected=2)
         uow.metadata.compact()
@@ -81,6 +84,8 @@ def apply(store: Store) -> None:
         uow.kv.compact(upto=4, prefix="/nodes")
         uow.kv.erase("/gone/1")
         uow.kv.set("/leased", b"for a while", lease=uow.leases.grant(86_400.0))
+        uow.intents.update(intent("i1", goal="other"))
+        uow.intents.delete("i2")
     execute(store)
     store.run(lambda uow: uow.objects.put("doc", "run"), operation_id="named")
     store.run(lambda uow: None, operation_id="idle")

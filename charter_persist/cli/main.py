@@ -23,6 +23,7 @@ from charter_persist.cli.commands.graph import graph
 from charter_persist.cli.commands.health import doctor, status
 from charter_persist.cli.commands.import_ import import_
 from charter_persist.cli.commands.indexes import rebuild
+from charter_persist.cli.commands.intents import intents, migrate
 from charter_persist.cli.commands.journal import log
 from charter_persist.cli.commands.kv import kv
 from charter_persist.cli.commands.objects import get, put
@@ -54,9 +55,9 @@ _COMMANDS: Final = (
     *(init, upgrade, status),
     *(area, authority, scope, session, candidate, stance, evaluate, accept, resolution),
     *(audit, timeline, graph),
-    *(put, get, log, watch, refs, kv),
+    *(put, get, log, watch, refs, kv, intents),
     *(checkpoint, verify, fsck, doctor, rebuild),
-    *(backup, restore, export, import_, rehash),
+    *(backup, restore, export, import_, rehash, migrate),
     demo,
 )
 for _command in _COMMANDS:

@@ -16,6 +16,8 @@ from typing import Any, Final
 from charter_persist.backends.contract import (
     AUDIT,
     EVENT,
+    INTENT_EDGE_LOG,
+    INTENT_LOG,
     JOURNAL,
     JOURNAL_TILE,
     JOURNAL_TILE_ROOT,
@@ -27,6 +29,7 @@ from charter_persist.backends.contract import (
     SESSION_LOG,
     THREAD_LOG,
     AuditRow,
+    IntentChangeRow,
     JournalRow,
     KvChangeRow,
     MetadataRow,
@@ -50,6 +53,8 @@ from charter_persist.repositories import erasure
 from charter_persist.repositories.audit import audit_row
 from charter_persist.repositories.compaction import BY_KEY, Compaction, accounts_for, compactions, is_record
 from charter_persist.repositories.compaction import OPERATION as COMPACT
+from charter_persist.repositories.intent_change import change_bytes as intent_bytes
+from charter_persist.repositories.intent_change import is_sound
 from charter_persist.repositories.kv_change import CREATE, DELETE, ERASE, UPDATE, change_bytes
 from charter_persist.repositories.metadata import metadata_bytes
 from charter_persist.repositories.refs import ref_bytes
@@ -153,6 +158,8 @@ class JournalPass:
             "event": log(EVENT, check_event, None),
             "thread": log(THREAD_LOG, check_thread, None),
             "message": log(MESSAGE_LOG, check_message, None),
+            "intent": log(INTENT_LOG, _check_intent, None),
+            "intent_edge": log(INTENT_EDGE_LOG, _check_intent, None),
             "session": log(SESSION_LOG, self._check_session, lambda row, _sound: told.session(row, self._session)),
         }
 
@@ -398,4 +405,12 @@ def _check_kv(row: KvChangeRow, entry: JournalRow) -> bool:
         and entry.operation in operations
         and commitment(row.nonce, change_bytes(row)) == entry.commitment
         and (row.key, row.revision, row.updated_at) == (entry.subject, entry.revision, entry.recorded_at)
+    )
+
+
+def _check_intent(row: IntentChangeRow, entry: JournalRow) -> bool:
+    return (
+        is_sound(row, entry.operation)
+        and commitment(row.nonce, intent_bytes(row)) == entry.commitment
+        and (row.subject, row.revision) == (entry.subject, entry.revision)
     )

@@ -1,15 +1,19 @@
 """The tables of present values against the logs that they follow from.
 
-Cost: one read of each table and of the log of keys, and for each session its newest row in the log. Imports ``repositories``,
+Cost: one read of each table and of the logs of keys and intents, and for each session its newest row in the log. Imports ``repositories``,
 ``backends.contract`` and ``model``. Source: RELIABILITY P23.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from charter_persist.backends.contract import (
+    INTENT,
+    INTENT_EDGE,
+    INTENT_EDGE_LOG,
+    INTENT_LOG,
     KV_CHANGE,
     KV_ENTRY,
     KV_LEASE,
@@ -18,6 +22,7 @@ from charter_persist.backends.contract import (
     SESSION_CANDIDATE,
     SESSION_LOG,
     SESSION_STANCE,
+    IntentChangeRow,
     Key,
     KvChangeRow,
     Reader,
@@ -30,11 +35,17 @@ from charter_persist.integrity.collected import Findings
 from charter_persist.integrity.journal_pass import UNREADABLE
 from charter_persist.integrity.reading import rows_by_key
 from charter_persist.repositories.compaction import BY_KEY, is_record
+from charter_persist.repositories.intent_change import BY_SUBJECT, edge_row, intent_row
 from charter_persist.repositories.kv_change import entry_row
 from charter_persist.repositories.sessions import projection_of
 
 _OF_SESSIONS: Final[tuple[Relation[Any], ...]] = (SESSION, SESSION_CANDIDATE, SESSION_STANCE)
+_OF_INTENTS: Final[tuple[tuple[Relation[Any], Relation[IntentChangeRow], Callable[[IntentChangeRow], Any]], ...]] = (
+    (INTENT, INTENT_LOG, intent_row),
+    (INTENT_EDGE, INTENT_EDGE_LOG, edge_row),
+)
 _CODE: Final = "PROJECTION_MISMATCH"
+_UNKNOWN: Final = object()
 
 
 def check_refs(reader: Reader, logged: Mapping[str, RefLogRow], findings: Findings) -> None:
@@ -102,21 +113,74 @@ def check_keys(reader: Reader, findings: Findings) -> None:
         reader: of the snapshot.
         findings: takes what differs.
     """
-    entries = rows_by_key(reader, KV_ENTRY, findings)
-    entry = next(entries, None)
-    for newest in _newest_changes(reader, findings):
-        while entry is not None and entry.key < newest.key:
-            findings.add(_CODE, f"kv_entry/{entry.key}", "the entry does not follow from the log")
-            entry = next(entries, None)
-        found = None
-        if entry is not None and entry.key == newest.key:
-            found, entry = entry, next(entries, None)
-        if found != entry_row(newest):
-            findings.add(_CODE, f"kv_entry/{newest.key}", "the entry does not follow from the log")
-    while entry is not None:
-        findings.add(_CODE, f"kv_entry/{entry.key}", "the entry does not follow from the log")
-        entry = next(entries, None)
+    newest = _newest_changes(reader, findings)
+    _compare(reader, KV_ENTRY, ((row.key, entry_row(row)) for row in newest), findings)
     _check_attached(reader, findings)
+
+
+def check_intents(reader: Reader, findings: Findings) -> None:
+    """Compare the tables of intents and edges with the newest change of each, and their versions with each other.
+
+    Args:
+        reader: of the snapshot.
+        findings: takes what differs.
+    """
+    for relation, log, row_of in _OF_INTENTS:
+        _compare(reader, relation, _expected(_newest_of_log(reader, log, findings), row_of), findings)
+
+
+def _newest_of_log(reader: Reader, log: Relation[IntentChangeRow], findings: Findings) -> Iterator[IntentChangeRow]:
+    """The newest change of each subject, by subject; versions go on counting after a deletion."""
+    before: IntentChangeRow | None = None
+    for row in rows_by_key(reader, log, findings, BY_SUBJECT):
+        same = before is not None and before.subject == row.subject
+        if before is not None and not same:
+            yield before
+        version = before.version if before is not None and same else 0
+        if row.version != version + 1:
+            findings.add(
+                "VERSION_GAP", f"{log.name}/{row.position}", f"version {row.version} follows version {version}"
+            )
+        before = row
+    if before is not None:
+        yield before
+
+
+def _expected(newest: Iterator[IntentChangeRow], row_of: Callable[[IntentChangeRow], Any]) -> Iterator[tuple[str, Any]]:
+    for change in newest:
+        try:
+            yield change.subject, row_of(change)
+        except UNREADABLE:
+            yield change.subject, _UNKNOWN  # the row of the log was reported already
+
+
+def _compare(reader: Reader, relation: Relation[Any], expected: Iterator[tuple[str, Any]], findings: Findings) -> None:
+    """Compare a table with what follows from its log, both in the order of their keys, so memory is constant.
+
+    Args:
+        reader: of the snapshot.
+        relation: a table whose key is one text.
+        expected: key and row of each subject; None where it must be absent, `_UNKNOWN` where nobody can tell.
+        findings: takes what differs.
+    """
+    rows = rows_by_key(reader, relation, findings)
+    row = next(rows, None)
+
+    def differs(key: str) -> None:
+        findings.add(_CODE, f"{relation.name}/{key}", "the row does not follow from the log")
+
+    for key, wanted in expected:
+        while row is not None and row[0] < key:
+            differs(row[0])
+            row = next(rows, None)
+        found = None
+        if row is not None and row[0] == key:
+            found, row = row, next(rows, None)
+        if wanted is not _UNKNOWN and found != wanted:
+            differs(key)
+    while row is not None:
+        differs(row[0])
+        row = next(rows, None)
 
 
 def _check_attached(reader: Reader, findings: Findings) -> None:

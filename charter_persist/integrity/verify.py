@@ -15,7 +15,7 @@ from charter_persist.errors import CorruptStoreError
 from charter_persist.integrity.collected import Findings
 from charter_persist.integrity.execution_rows import check_conversations, check_executions
 from charter_persist.integrity.journal_pass import JournalPass, Progress, Watcher
-from charter_persist.integrity.projections import check_keys, check_refs, check_sessions
+from charter_persist.integrity.projections import check_intents, check_keys, check_refs, check_sessions
 from charter_persist.journal.checkpoint import Checkpoint
 from charter_persist.model.finding import Finding
 from charter_persist.unit_of_work import ReadView, Views
@@ -117,6 +117,7 @@ def verify_view(
     check_keys(view.reader, findings)
     check_executions(view.reader, findings)
     check_conversations(view.reader, findings)
+    check_intents(view.reader, findings)
     return passed
 
 

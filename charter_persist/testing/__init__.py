@@ -29,6 +29,8 @@ from charter_persist.testing.fixtures import (
     requires,
 )
 from charter_persist.testing.history import record_history
+from charter_persist.testing.intent_input import IntentInputConformance
+from charter_persist.testing.intents import IntentConformance
 from charter_persist.testing.journal import JournalConformance
 from charter_persist.testing.kv import (
     KeyValueConformance,
@@ -91,6 +93,8 @@ __all__ = [
     "EventInputConformance",
     "EventStoreConformance",
     "EventUpcastingConformance",
+    "IntentConformance",
+    "IntentInputConformance",
     "JournalConformance",
     "KeyStoreConformance",
     "KeyValueCompactionConformance",

@@ -17,6 +17,7 @@ from charter_persist.proofs import verify_consistency, verify_inclusion
 from charter_persist.store import Store
 from charter_persist.testing.assertions import refused
 from charter_persist.testing.fixtures import OpenStore, StoreFixtures
+from charter_persist.testing.intents import change_graph, graph_of
 from charter_persist.testing.machine import observed
 from charter_persist.testing.operations import (
     CANDIDATES,
@@ -80,8 +81,12 @@ _DRAWN: Final[tuple[Callable[[Random], Operation], ...]] = (
 
 def random_unit(store: Store, chance: Random) -> None:
     """A unit of several operations; what some of them refuse is part of the history."""
+    graph = Random()  # noqa: S311  # chance of its own, so that the other draws stay what they were
+    graph.setstate(chance.getstate())
     with store.begin() as uow:
         perform([draw(chance) for draw in chance.choices(_DRAWN, k=6)], uow)
+        for _ in range(3):
+            change_graph(uow, graph)
         uow.audit.append("NOTED", scope="GLOBAL", subject=("doc", "y"))
 
 
@@ -89,6 +94,7 @@ def everything(view: ReadView) -> dict[str, Any]:
     """All that can be read in a view, by every way that leads to it."""
     return {
         **observed(view),
+        **graph_of(view),
         "objects by digest": [view.objects.get(digest("doc", number)) for number in range(CONTENTS)],
         "objects by type": list(view.objects.iter("bulk")),
         "objects by prefix": [_found(view, prefix) for prefix in ("0", "7f", "f", "ff")],

@@ -24,6 +24,8 @@ EXPLAINED: Final = (
     "charter_machine",
     "event_history",
     "events",
+    "intent_input",
+    "intents",
     "journal",
     "kv",
     "kv_history",

@@ -20,6 +20,7 @@ from charter_persist.store import Store
 from charter_persist.testing.backdoor import BackDoor
 from charter_persist.testing.fixtures import OpenStore, StoreFixtures
 from charter_persist.testing.history import record_history
+from charter_persist.testing.intents import edge, intent
 from charter_persist.testing.sources import CountingSources
 from charter_persist.unit_of_work import UnitOfWork
 
@@ -38,6 +39,8 @@ def record_everything(store: Store) -> None:
             uow.metadata.set(name, name)
             uow.kv.set(f"/{name}", name.encode(), lease=uow.leases.grant(60.0 + len(name)))
             uow.audit.append("NOTED", scope=f"AREA:{name}", subject=(name, name), event_id=name)
+            uow.intents.store(intent(name))
+            uow.intents.add_edge(edge(name, NAMES[0], weight=0.5))
             uow.sessions.create(session_id=name, area_id=name, problem_statement="why")
             uow.events.append_batch(name, [ExecutionResumed(), ExecutionPaused(name)], tenant_id=NAMES[0])
             uow.states.save_snapshot(

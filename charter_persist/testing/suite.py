@@ -7,6 +7,8 @@ from charter_persist.testing.audit import AuditStoreConformance
 from charter_persist.testing.batches import BatchConformance
 from charter_persist.testing.event_history import EventErasureConformance, EventUpcastingConformance
 from charter_persist.testing.events import EventInputConformance, EventStoreConformance
+from charter_persist.testing.intent_input import IntentInputConformance
+from charter_persist.testing.intents import IntentConformance
 from charter_persist.testing.journal import JournalConformance
 from charter_persist.testing.kv import (
     KeyValueConformance,
@@ -69,6 +71,8 @@ class LedgerConformance(
     MessageStoreConformance,
     MessageInputConformance,
     MessageErasureConformance,
+    IntentConformance,
+    IntentInputConformance,
     WatchConformance,
     WatchStoresConformance,
     WatchCompactionConformance,

@@ -1,7 +1,7 @@
 """Replay: the rows of a backup into a new store, verbatim, up to a revision.
 
-Logs, journal and operations are copied; the refs, sessions, keys, executions, threads and messages of now and the tiles of the tree are computed from
-them by the functions that compute them anywhere else. Nothing is appended.
+Logs, journal and operations are copied; the tables of the present state and the tiles of the tree are computed from them
+by the functions that compute them anywhere else. Nothing is appended.
 
 A compaction or an erasure that happened between two segments is repeated, so the store holds what its original held at
 that revision. Before it nothing can be restored that it removed before a backup had it.
@@ -23,6 +23,10 @@ from typing import Any, Final
 from charter_persist.backends.contract import (
     EVENT,
     EXECUTION,
+    INTENT,
+    INTENT_EDGE,
+    INTENT_EDGE_LOG,
+    INTENT_LOG,
     JOURNAL,
     JOURNAL_TILE,
     KV_CHANGE,
@@ -51,6 +55,7 @@ from charter_persist.repositories import erasure
 from charter_persist.repositories.compaction import BY_KEY, drop, is_record, repeat
 from charter_persist.repositories.compaction import OPERATION as COMPACT
 from charter_persist.repositories.event_row import BY_SEQUENCE
+from charter_persist.repositories.intent_change import BY_SUBJECT, edge_row, intent_row
 from charter_persist.repositories.kv_change import ERASE, entry_row
 from charter_persist.repositories.message_row import (
     BY_MESSAGE_VERSION,
@@ -196,11 +201,13 @@ class _Copy:
         try:
             self._project()
         except (ValueError, KeyError, TypeError, AttributeError) as exc:
-            raise IntegrityError("a session of the backup cannot be read; use another copy of the backup") from exc
+            raise IntegrityError(
+                "a session, intent or edge of the backup cannot be read; use another copy of the backup"
+            ) from exc
         return State(self._revision, self._tree.size, self._tree.root())
 
     def _project(self) -> None:
-        """The refs, sessions and keys of now are the newest rows of their logs."""
+        """The refs, keys, intents, edges and sessions of now are the newest rows of their logs."""
         for ref in self._newest(REF_LOG, ("name", "position")):
             if ref.digest is not None:
                 self.write.put(REF, RefRow(ref.name, ref.digest, ref.version, ref.revision, ref.position))
@@ -210,6 +217,12 @@ class _Copy:
                 self.write.put(KV_ENTRY, entry, size=len(entry.value))
                 if entry.lease is not None:
                     self.write.put(KV_LEASE, KvLeaseRow(entry.lease, entry.key))
+        for intent in map(intent_row, self._newest(INTENT_LOG, BY_SUBJECT)):
+            if intent is not None:
+                self.write.put(INTENT, intent, size=len(intent.data))
+        for edge in map(edge_row, self._newest(INTENT_EDGE_LOG, BY_SUBJECT)):
+            if edge is not None:
+                self.write.put(INTENT_EDGE, edge, size=len(edge.data))
         for logged in self._newest(SESSION_LOG, ("session_id", "version")):
             for (relation, _key), row in projection_of(logged).items():
                 self.write.put(relation, row)

@@ -16,6 +16,8 @@ from typing import Any, Final, get_args, get_type_hints
 
 from charter_persist.backends.contract import (
     EXECUTION,
+    INTENT,
+    INTENT_EDGE,
     JOURNAL,
     JOURNAL_TILE,
     KV_ENTRY,
@@ -39,7 +41,10 @@ from charter_persist.errors import IntegrityError, NotSupportedError
 LINE_BYTES_MAX: Final = 160 * 1024 * 1024
 # What a restore computes anew from the logs, as `replay` does.
 DERIVED: Final = frozenset(
-    {REF, SESSION, SESSION_CANDIDATE, SESSION_STANCE, KV_ENTRY, KV_LEASE, EXECUTION, THREAD, MESSAGE, JOURNAL_TILE}
+    {
+        *(REF, SESSION, SESSION_CANDIDATE, SESSION_STANCE, KV_ENTRY, KV_LEASE, INTENT, INTENT_EDGE),
+        *(EXECUTION, THREAD, MESSAGE, JOURNAL_TILE),
+    }
 )
 # What may be lost or is of the moment, so a backup has none of it.
 CACHES: Final = frozenset({LEASE, STATE_SNAPSHOT, STATE_VALUE})

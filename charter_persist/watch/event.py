@@ -20,7 +20,7 @@ class WatchEvent:
         store: that was changed, such as ``kv``.
         key: the subject of the journal entry: a key, a ref name, ``<type>/<digest>`` of an object,
             ``<scope>/<event id>`` of an audit event, a metadata key, a session id, ``<execution id>/<sequence>`` of an
-            event, ``<thread id>/<message id>`` of a message, a thread id.
+            event, ``<thread id>/<message id>`` of a message, a thread id, an intent id, ``<from>/<to>/<type>`` of an edge.
         old_value: what it held before; None where it was absent, and where that was erased.
         new_value: what it holds since then, None where it was deleted: the bytes that the store keeps, canonical JSON
             for all but keys; of a ref the digest as 64 hexadecimal characters.

@@ -12,7 +12,19 @@ from charter_persist.errors import InvalidInputError
 from charter_persist.model.key import check_key_prefix
 from charter_persist.model.pattern import Pattern
 
-STORES: Final = ("audit", "event", "kv", "message", "metadata", "object", "ref", "session", "thread")
+STORES: Final = (
+    "audit",
+    "event",
+    "intent",
+    "intent_edge",
+    "kv",
+    "message",
+    "metadata",
+    "object",
+    "ref",
+    "session",
+    "thread",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,8 @@ from typing import Any, Final
 from charter_persist.backends.contract import (
     AUDIT,
     EVENT,
+    INTENT_EDGE_LOG,
+    INTENT_LOG,
     JOURNAL,
     KV_CHANGE,
     MESSAGE_LOG,
@@ -32,6 +34,7 @@ from charter_persist.backends.contract import (
 from charter_persist.errors import CompactedError, IntegrityError
 from charter_persist.journal.entry import Entry
 from charter_persist.repositories import compaction, erasure
+from charter_persist.repositories.intent_change import BY_SUBJECT
 from charter_persist.repositories.kv_change import ERASE
 from charter_persist.repositories.message_row import BY_MESSAGE_VERSION, BY_THREAD_VERSION
 from charter_persist.watch.event import EventType, WatchEvent
@@ -197,6 +200,8 @@ def _missing(entry: Entry) -> IntegrityError:
 _STORES: Final[Mapping[str, Callable[[Reader, Subjects, Sequence[Entry]], Iterator[WatchEvent]]]] = {
     "audit": _audit,
     "event": _ErasableLog(EVENT),
+    "intent": _Log(INTENT_LOG, BY_SUBJECT, lambda row: row.data),
+    "intent_edge": _Log(INTENT_EDGE_LOG, BY_SUBJECT, lambda row: row.data),
     "kv": _Log(KV_CHANGE, compaction.BY_KEY, lambda row: row.value),
     "message": _ErasableLog(MESSAGE_LOG, BY_MESSAGE_VERSION),
     "metadata": _Log(METADATA_LOG, compaction.BY_KEY, lambda row: row.value),

@@ -14,7 +14,14 @@ BLOCK = re.compile(r"```python\n(.*?)```", re.DOTALL)
 
 
 @pytest.mark.parametrize(
-    "page", ["README.md", "docs/tutorial.md", "docs/how-to/keys-and-values.md", "docs/how-to/watch-for-changes.md"]
+    "page",
+    [
+        "README.md",
+        "docs/tutorial.md",
+        "docs/how-to/keys-and-values.md",
+        "docs/how-to/watch-for-changes.md",
+        "docs/reference/intents.md",
+    ],
 )
 def test_the_python_of_a_page_runs_as_it_stands(page: str, tmp_path: Path) -> None:
     blocks = BLOCK.findall((ROOT / page).read_text())

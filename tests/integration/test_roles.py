@@ -121,6 +121,8 @@ APP = {
     "store_identity": {"SELECT"},
     "journal_head": {"SELECT", "UPDATE"},
     "operation": {"SELECT", "INSERT", "UPDATE", "DELETE"},
+    "intent": {"SELECT", "INSERT", "UPDATE", "DELETE"},
+    "intent_edge": {"SELECT", "INSERT", "UPDATE", "DELETE"},
     "ref": {"SELECT", "INSERT", "UPDATE", "DELETE"},
     "session": {"SELECT", "INSERT", "UPDATE"},
     "session_candidate": {"SELECT", "INSERT", "UPDATE", "DELETE"},

@@ -27,9 +27,9 @@ COMMANDS = [
     *("init", "upgrade", "status"),
     *("area", "authority", "scope", "session", "candidate", "stance", "evaluate", "accept", "resolution"),
     *("audit", "timeline", "graph"),
-    *("put", "get", "log", "watch", "refs", "kv"),
+    *("put", "get", "log", "watch", "refs", "kv", "intents"),
     *("checkpoint", "verify", "fsck", "doctor", "rebuild"),
-    *("backup", "restore", "export", "import", "rehash"),
+    *("backup", "restore", "export", "import", "rehash", "migrate-from-file"),
     "demo",
 ]
 SECRET = "s3cr/t pa:ss@word"

@@ -13,6 +13,15 @@ from typing import Any, Final
 
 from charter_persist.backends.contract.access import Changes, Head, Reader, Snapshot, Transaction
 from charter_persist.backends.contract.event import EVENT, EXECUTION, EventRow, ExecutionRow
+from charter_persist.backends.contract.intent import (
+    INTENT,
+    INTENT_EDGE,
+    INTENT_EDGE_LOG,
+    INTENT_LOG,
+    IntentChangeRow,
+    IntentEdgeRow,
+    IntentRow,
+)
 from charter_persist.backends.contract.journal import (
     JOURNAL,
     JOURNAL_TILE,
@@ -72,6 +81,10 @@ __all__ = [
     "AUDIT",
     "EVENT",
     "EXECUTION",
+    "INTENT",
+    "INTENT_EDGE",
+    "INTENT_EDGE_LOG",
+    "INTENT_LOG",
     "JOURNAL",
     "JOURNAL_TILE",
     "JOURNAL_TILE_ROOT",
@@ -105,6 +118,9 @@ __all__ = [
     "ExecutionRow",
     "Head",
     "HeadRow",
+    "IntentChangeRow",
+    "IntentEdgeRow",
+    "IntentRow",
     "JournalRow",
     "Key",
     "KvChangeRow",
@@ -136,7 +152,7 @@ __all__ = [
     "Transaction",
 ]
 
-SCHEMA_VERSION: Final = 5
+SCHEMA_VERSION: Final = 6
 """Of the relations below; every open store is at it."""
 
 RELATIONS: tuple[Relation[Any], ...] = (
@@ -161,6 +177,10 @@ RELATIONS: tuple[Relation[Any], ...] = (
     THREAD_LOG,
     MESSAGE,
     MESSAGE_LOG,
+    INTENT,
+    INTENT_EDGE,
+    INTENT_LOG,
+    INTENT_EDGE_LOG,
     JOURNAL,
     JOURNAL_TILE,
     OPERATION,

@@ -20,6 +20,8 @@ from charter_persist.backends.sql.tables import Base
 APPEND_ONLY: Final = (
     "audit_event",
     "event",
+    "intent_edge_log",
+    "intent_log",
     "journal",
     "journal_tile",
     "kv_change",

@@ -53,6 +53,8 @@ BEGIN
       -- append-only; of event, message_log and thread_log the guards let payloads be emptied: erasure; of kv_change and metadata_log the guards let only replaced rows go: compaction and erasure
       ('audit_event', 'SELECT, INSERT'),
       ('event', 'SELECT, INSERT, UPDATE (data, nonce)'),
+      ('intent_edge_log', 'SELECT, INSERT'),
+      ('intent_log', 'SELECT, INSERT'),
       ('journal', 'SELECT, INSERT'),
       ('journal_tile', 'SELECT, INSERT'),
       ('kv_change', 'SELECT, INSERT, DELETE'),
@@ -64,6 +66,8 @@ BEGIN
       ('thread_log', 'SELECT, INSERT, UPDATE (data, nonce)'),
       -- what the logs say now
       ('execution', 'SELECT, INSERT, UPDATE'),
+      ('intent', 'SELECT, INSERT, UPDATE, DELETE'),
+      ('intent_edge', 'SELECT, INSERT, UPDATE, DELETE'),
       ('journal_head', 'SELECT, UPDATE'),
       ('kv_entry', 'SELECT, INSERT, UPDATE, DELETE'),
       ('kv_lease', 'SELECT, INSERT, UPDATE, DELETE'),

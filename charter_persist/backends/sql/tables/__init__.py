@@ -3,6 +3,7 @@
 from charter_persist.backends.sql.tables.audit import AuditEvent
 from charter_persist.backends.sql.tables.base import Base
 from charter_persist.backends.sql.tables.event import Event, Execution
+from charter_persist.backends.sql.tables.intent import Intent, IntentEdge, IntentEdgeLog, IntentLog
 from charter_persist.backends.sql.tables.journal import Journal, JournalHead, JournalTile, Operation, StoreIdentity
 from charter_persist.backends.sql.tables.kv import KvChange, KvEntry, KvLease, Lease
 from charter_persist.backends.sql.tables.message import Message, MessageLog, Thread, ThreadLog
@@ -17,6 +18,10 @@ __all__ = [
     "Base",
     "Event",
     "Execution",
+    "Intent",
+    "IntentEdge",
+    "IntentEdgeLog",
+    "IntentLog",
     "Journal",
     "JournalHead",
     "JournalTile",
