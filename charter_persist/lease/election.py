@@ -20,6 +20,7 @@ from typing import Protocol
 from charter_persist.errors import CommitUnknownError, TimedOutError
 from charter_persist.lease.lease import Lease
 from charter_persist.model.entry import CheckRevision
+from charter_persist.model.key import check_writable_key
 from charter_persist.repositories.leases import ended
 from charter_persist.unit_of_work import UnitOfWork, Units
 from charter_persist.watch.delivery import Watch
@@ -87,6 +88,7 @@ class Leadership:
 
 def elect(store: Electorate, key: str, value: bytes, *, ttl_s: float, timeout_s: float | None) -> Leadership:
     """Wait until this caller is elected; see `Store.elect`."""
+    check_writable_key(key, maximum=store.options.key_bytes_max)
     deadline = float("inf") if timeout_s is None else time.monotonic() + timeout_s
     lease = store.lease(ttl_s)
     try:

@@ -37,6 +37,18 @@ def check_key(key: object, *, maximum: int) -> str:
     return text
 
 
+def check_writable_key(key: object, *, maximum: int) -> str:
+    """As `check_key`, of a key that callers may change.
+
+    Raises:
+        InvalidKeyError: it is kept by the store itself.
+    """
+    name = check_key(key, maximum=maximum)
+    if name == SCHEMA_VERSION_KEY:
+        raise InvalidKeyError(f"{name} is kept by the store itself; use `charter upgrade` to change the schema")
+    return name
+
+
 def check_key_prefix(prefix: object) -> str:
     """Return a text that keys may begin with; the empty one begins all of them.
 

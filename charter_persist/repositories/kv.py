@@ -23,13 +23,12 @@ from charter_persist.backends.contract.single import KeyReader
 from charter_persist.errors import (
     AlreadyExistsError,
     InvalidInputError,
-    InvalidKeyError,
     LimitExceededError,
     TransactionFailedError,
     VersionConflictError,
 )
 from charter_persist.model.entry import CheckRevision, CheckVersion, Delete, KvOperation, Set
-from charter_persist.model.key import SCHEMA_VERSION_KEY, check_key_prefix
+from charter_persist.model.key import check_key_prefix, check_writable_key
 from charter_persist.model.text import check_position, check_text
 from charter_persist.model.time import to_micros
 from charter_persist.repositories.base import UnitContext
@@ -323,10 +322,7 @@ class KeyValueRepository(KeyValueReader):
     # Checks before any I/O
 
     def _writable(self, key: str) -> str:
-        name = self._key(key)
-        if name == SCHEMA_VERSION_KEY:
-            raise InvalidKeyError(f"{name} is kept by the store itself; use `charter upgrade` to change the schema")
-        return name
+        return check_writable_key(key, maximum=self._options.key_bytes_max)
 
     def _checked(self, value: bytes) -> bytes:
         if type(value) is not bytes:
