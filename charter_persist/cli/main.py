@@ -17,6 +17,7 @@ from charter_persist.cli.commands.audit import audit
 from charter_persist.cli.commands.backup import backup, restore
 from charter_persist.cli.commands.checkpoints import checkpoint, verify
 from charter_persist.cli.commands.decisions import accept, evaluate, stance
+from charter_persist.cli.commands.executions import events, threads
 from charter_persist.cli.commands.export import export
 from charter_persist.cli.commands.fsck import fsck
 from charter_persist.cli.commands.graph import graph
@@ -55,7 +56,7 @@ _COMMANDS: Final = (
     *(init, upgrade, status),
     *(area, authority, scope, session, candidate, stance, evaluate, accept, resolution),
     *(audit, timeline, graph),
-    *(put, get, log, watch, refs, kv, intents),
+    *(put, get, log, watch, refs, kv, intents, events, threads),
     *(checkpoint, verify, fsck, doctor, rebuild),
     *(backup, restore, export, import_, rehash, migrate),
     demo,

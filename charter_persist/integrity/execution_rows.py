@@ -31,7 +31,6 @@ from charter_persist.backends.contract import (
 from charter_persist.integrity.collected import Findings
 from charter_persist.integrity.reading import is_well_typed, rows_by_key
 from charter_persist.journal.entry import NONCE_BYTES, commitment
-from charter_persist.model.canonical import load_canonical
 from charter_persist.model.message import Message, Thread
 from charter_persist.repositories.event_row import APPEND, BY_SEQUENCE, event_bytes, event_subject
 from charter_persist.repositories.message_row import (
@@ -53,11 +52,8 @@ _CODE: Final = "PROJECTION_MISMATCH"
 def check_event(row: EventRow, entry: JournalRow) -> bool:
     """Whether an event is what an entry recorded."""
     facts = (event_subject(row.execution_id, row.sequence), APPEND, row.revision, row.recorded_at)
-    if facts != (entry.subject, entry.operation, entry.revision, entry.recorded_at):
-        return False
-    return _is_committed(row, event_bytes(row), entry) and (
-        row.data is None or load_canonical(row.data)["type"] == row.type
-    )
+    recorded = (entry.subject, entry.operation, entry.revision, entry.recorded_at)
+    return facts == recorded and _is_committed(row, event_bytes(row), entry)
 
 
 def check_thread(row: ThreadLogRow, entry: JournalRow) -> bool:

@@ -76,6 +76,7 @@ from charter_persist.testing.suite import KeyStoreConformance, LedgerConformance
 from charter_persist.testing.units import UnitConformance
 from charter_persist.testing.watch import WatchCompactionConformance, WatchConformance, WatchStoresConformance
 from charter_persist.testing.watch_ends import WatchEndConformance
+from charter_persist.testing.watch_executions import WatchExecutionConformance
 
 __all__ = [
     "EVERYTHING",
@@ -147,6 +148,7 @@ __all__ = [
     "WatchCompactionConformance",
     "WatchConformance",
     "WatchEndConformance",
+    "WatchExecutionConformance",
     "WatchStoresConformance",
     "contents",
     "governance_machine",

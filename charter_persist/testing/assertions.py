@@ -47,6 +47,7 @@ EXPLAINED: Final = (
     "units",
     "watch",
     "watch_ends",
+    "watch_executions",
 )
 pytest.register_assert_rewrite(*[f"charter_persist.testing.{name}" for name in EXPLAINED])
 

@@ -450,7 +450,7 @@ class MessageErasureConformance(StoreFixtures):
             for row in sorted(backdoor.raw_rows(relation)):
                 for column in relation.columns[1:]:
                     value = getattr(row, column)
-                    changed = value + 1 if type(value) is int else value + (b"x" if type(value) is bytes else "x")
+                    changed = value + 70 if type(value) is int else value + (b"x" if type(value) is bytes else "x")
                     backdoor.raw_put(relation, row._replace(**{column: changed}))
                     assert codes(), (relation.name, column)
                     backdoor.raw_put(relation, row)

@@ -42,6 +42,7 @@ from charter_persist.testing.states import StateCacheConformance, StateInputConf
 from charter_persist.testing.units import UnitConformance
 from charter_persist.testing.watch import WatchCompactionConformance, WatchConformance, WatchStoresConformance
 from charter_persist.testing.watch_ends import WatchEndConformance
+from charter_persist.testing.watch_executions import WatchExecutionConformance
 
 
 class LedgerConformance(
@@ -79,6 +80,7 @@ class LedgerConformance(
     WatchEndConformance,
     LeaseConformance,
     ElectionConformance,
+    WatchExecutionConformance,
     SessionStoreConformance,
     SessionEndConformance,
     JournalConformance,

@@ -21,6 +21,7 @@ BLOCK = re.compile(r"```python\n(.*?)```", re.DOTALL)
         "docs/how-to/keys-and-values.md",
         "docs/how-to/watch-for-changes.md",
         "docs/reference/intents.md",
+        "docs/how-to/follow-executions.md",
     ],
 )
 def test_the_python_of_a_page_runs_as_it_stands(page: str, tmp_path: Path) -> None:

@@ -84,6 +84,16 @@ class KeepsJsonItsOwnWay(Broken):
             self.inner.commit({**changes, OBJECT: rows}, head)
 
 
+class ForgetsErasures(Broken):
+    class warp(Warped):  # noqa: N801
+        def commit(self, changes: Changes, head: Any) -> None:
+            kept = {
+                relation: {key: row for key, row in rows.items() if row is None or not relation.is_erasure(row)}
+                for relation, rows in changes.items()
+            }
+            self.inner.commit(kept, head)
+
+
 class AnswersFromMemory(Broken):
     """Remembers what it read, misses included."""
 
@@ -115,6 +125,7 @@ FOUND_BY = [
     (IgnoresCase, "test_refs_come_in_the_order_of_their_bytes"),
     (BeginsAtTheMark, "test_reading_entries_goes_on_at_every_position"),
     (KeepsJsonItsOwnWay, "test_an_object_stands_in_the_backend_byte_for_byte"),
+    (ForgetsErasures, "test_an_erased_event_keeps_its_number_and_every_proof"),
     (AnswersFromMemory, "test_an_object_that_stands_in_the_backend_is_what_get_gives"),
     (AddsASecondLedger, "test_another_handle_sees_what_was_committed"),
 ]

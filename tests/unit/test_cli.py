@@ -27,7 +27,7 @@ COMMANDS = [
     *("init", "upgrade", "status"),
     *("area", "authority", "scope", "session", "candidate", "stance", "evaluate", "accept", "resolution"),
     *("audit", "timeline", "graph"),
-    *("put", "get", "log", "watch", "refs", "kv", "intents"),
+    *("put", "get", "log", "watch", "refs", "kv", "intents", "events", "threads"),
     *("checkpoint", "verify", "fsck", "doctor", "rebuild"),
     *("backup", "restore", "export", "import", "rehash", "migrate-from-file"),
     "demo",
