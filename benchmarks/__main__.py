@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from benchmarks import bundle, execution, fsck, index, kv, on_postgres, on_sqlite, pure, watching
+from benchmarks import archive, bundle, execution, fsck, index, kv, on_postgres, on_sqlite, pure, watching
 from benchmarks.measure import Row
 
 HEAD = ("what", "charter_persist", "peer", "ratio", "wanted")
@@ -39,6 +39,7 @@ def rows(only: str | None, url: str | None, folder: Path, *, quick: bool) -> Ite
         "kv": lambda: kv.run(folder, quick=quick),
         "watch": lambda: watching.run_embedded(folder, quick=quick),
         "execution": lambda: execution.run(folder, quick=quick),
+        "archive": lambda: archive.run(folder, quick=quick),
         "proofs": lambda: on_sqlite.proofs(folder, quick=quick),
         "fsck": lambda: fsck.run(folder, quick=quick),
         "index": lambda: index.run(folder, quick=quick),
@@ -63,7 +64,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="a few items only: shows that it works, measures nothing")
     parser.add_argument(
         "--only",
-        choices=["pure", "sqlite", "kv", "watch", "execution", "proofs", "fsck", "index", "bundle", "postgres", "etcd"],
+        choices=["pure", "sqlite", "kv", "watch", "execution", "archive", "proofs", "fsck", "index", "bundle", "postgres", "etcd"],
     )
     parser.add_argument("--postgres", metavar="URL", help="a server to make a database on")
     arguments = parser.parse_args()

@@ -19,6 +19,7 @@ from charter_persist.backends.contract import HeadRow, Reader
 from charter_persist.errors import StoreClosedError
 from charter_persist.journal.ledger import JournalReader
 from charter_persist.model.limits import Options
+from charter_persist.repositories.archive_ledger import ledger_archive_reader, ledger_archive_repository
 from charter_persist.repositories.audit import AuditReader, AuditRepository
 from charter_persist.repositories.base import Context, ReadContext, Sources
 from charter_persist.repositories.events import EventReader, EventRepository
@@ -127,6 +128,7 @@ class ReadView:
     sessions = _Lazy(SessionReader)
     kv = _Lazy(ledger_key_reader)
     leases = _Lazy(LeaseReader)
+    archive = _Lazy(ledger_archive_reader)
     intents = _Lazy(IntentReader)
     events = _Lazy(EventReader)
     states = _Lazy(StateReader)
@@ -185,6 +187,7 @@ class UnitOfWork:
     sessions = _Lazy(SessionRepository)
     kv = _Lazy(ledger_key_repository)
     leases = _Lazy(LeaseRepository)
+    archive = _Lazy(ledger_archive_repository)
     intents = _Lazy(IntentRepository)
     events = _Lazy(EventRepository)
     states = _Lazy(StateRepository)

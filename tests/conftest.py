@@ -9,7 +9,12 @@ import os
 
 from hypothesis import settings
 
-pytest_plugins = ["tests.postgres.fixtures", "tests.etcd_server", "charter_persist.testing.plugin"]
+pytest_plugins = [
+    "tests.postgres.fixtures",
+    "tests.etcd_server",
+    "tests.s3_server",
+    "charter_persist.testing.plugin",
+]
 
 settings.register_profile("normal", deadline=None)
 settings.register_profile("deep", deadline=None, max_examples=5_000)

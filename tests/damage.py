@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 TABLES = (
     *("object", "ref", "ref_log", "audit_event", "metadata_log", "session", "session_candidate", "session_stance"),
     *("session_log", "kv_entry", "kv_change", "kv_lease", "journal", "journal_tile", "operation"),
-    *("intent", "intent_edge", "intent_log", "intent_edge_log"),
+    *("archive_entry", "intent", "intent_edge", "intent_log", "intent_edge_log"),
     *("event", "execution", "thread", "thread_log", "message", "message_log"),
 )
 

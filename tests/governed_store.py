@@ -86,6 +86,7 @@ def apply(store: Store) -> None:
         uow.kv.set("/leased", b"for a while", lease=uow.leases.grant(86_400.0))
         uow.intents.update(intent("i1", goal="other"))
         uow.intents.delete("i2")
+        uow.archive("plan").store({"plan_id": "p1", "text": "\u20ac"})
     execute(store)
     store.run(lambda uow: uow.objects.put("doc", "run"), operation_id="named")
     store.run(lambda uow: None, operation_id="idle")

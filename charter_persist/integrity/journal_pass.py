@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from charter_persist.backends.contract import (
+    ARCHIVE_ENTRY,
     AUDIT,
     EVENT,
     INTENT_EDGE_LOG,
@@ -28,6 +29,7 @@ from charter_persist.backends.contract import (
     REF_LOG,
     SESSION_LOG,
     THREAD_LOG,
+    ArchiveRow,
     AuditRow,
     IntentChangeRow,
     JournalRow,
@@ -50,6 +52,7 @@ from charter_persist.model.canonical import load_canonical
 from charter_persist.model.digest import hash_version
 from charter_persist.model.session import Session
 from charter_persist.repositories import erasure
+from charter_persist.repositories.archive_ledger import PUT, entry_bytes, subject_of
 from charter_persist.repositories.audit import audit_row
 from charter_persist.repositories.compaction import BY_KEY, Compaction, accounts_for, compactions, is_record
 from charter_persist.repositories.compaction import OPERATION as COMPACT
@@ -155,6 +158,7 @@ class JournalPass:
             "audit": log(AUDIT, self._check_audit, lambda row, _sound: told.audit(row)),
             "metadata": log(METADATA_LOG, _check_metadata, None),
             "kv": log(KV_CHANGE, _check_kv, None),
+            "archive": log(ARCHIVE_ENTRY, _check_archive, None),
             "event": log(EVENT, check_event, None),
             "thread": log(THREAD_LOG, check_thread, None),
             "message": log(MESSAGE_LOG, check_message, None),
@@ -413,4 +417,17 @@ def _check_intent(row: IntentChangeRow, entry: JournalRow) -> bool:
         is_sound(row, entry.operation)
         and commitment(row.nonce, intent_bytes(row)) == entry.commitment
         and (row.subject, row.revision) == (entry.subject, entry.revision)
+    )
+
+
+def _check_archive(row: ArchiveRow, entry: JournalRow) -> bool:
+    told = (subject_of(row), PUT, row.stored_at) == (entry.subject, entry.operation, entry.recorded_at)
+    if row.data is None:
+        return told and row.nonce == b""
+    return (
+        told
+        and len(row.nonce) == NONCE_BYTES
+        and row.size == len(row.data)
+        and sha256(row.data).digest() == row.content_hash
+        and commitment(row.nonce, entry_bytes(row)) == entry.commitment
     )

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
-from charter_persist.backends.contract import EVENT, MESSAGE_LOG, THREAD_LOG, Reader, Relation
+from charter_persist.backends.contract import ARCHIVE_ENTRY, EVENT, MESSAGE_LOG, THREAD_LOG, Reader, Relation
 from charter_persist.model.canonical import canonical_bytes
 from charter_persist.repositories import event_row, message_row
 from charter_persist.repositories.base import WriteContext
@@ -35,7 +35,13 @@ class ErasableLog(NamedTuple):
     rows_of: Callable[[Reader, str], Iterator[Any]]
 
 
+def _archive_rows(reader: Reader, subject: str) -> Iterator[Any]:
+    kind, _, content_hash = subject.partition("/")
+    return reader.scan(ARCHIVE_ENTRY, ARCHIVE_ENTRY.key, prefix=(kind, bytes.fromhex(content_hash)))
+
+
 LOGS: Final[Mapping[str, ErasableLog]] = {
+    "archive": ErasableLog(ARCHIVE_ENTRY, _archive_rows),
     event_row.STORE: ErasableLog(EVENT, event_row.rows_of),
     message_row.THREADS: ErasableLog(THREAD_LOG, message_row.thread_rows_of),
     message_row.MESSAGES: ErasableLog(MESSAGE_LOG, message_row.message_rows_of),

@@ -23,6 +23,8 @@ from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
 from charter_persist.backends.contract import (
+    ARCHIVE_ENTRY,
+    ARCHIVE_HEAD,
     AUDIT,
     EVENT,
     EXECUTION,
@@ -64,9 +66,7 @@ from charter_persist.repositories.sessions import BY_VERSION, projection_of
 _APPENDED: Final = frozenset(
     {
         *(OBJECT, REF_LOG, AUDIT, METADATA_LOG, SESSION_LOG, KV_CHANGE, INTENT_LOG, INTENT_EDGE_LOG),
-        EVENT,
-        EXECUTION,
-        JOURNAL,
+        *(ARCHIVE_ENTRY, ARCHIVE_HEAD, EVENT, EXECUTION, JOURNAL),
     }
 )
 _TILES: Final = frozenset({JOURNAL_TILE, JOURNAL_TILE_ROOT})

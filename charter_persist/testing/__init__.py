@@ -10,6 +10,7 @@ The package stands beside the house: it may import everything, and nothing impor
 from charter_persist.testing.assertions import contents, nothing_written, refused
 
 # isort: split
+from charter_persist.testing.archive import ArchiveConformance, LedgerArchiveConformance
 from charter_persist.testing.as_of import AsOfConformance
 from charter_persist.testing.audit import AuditStoreConformance
 from charter_persist.testing.backdoor import BackDoor
@@ -81,6 +82,7 @@ from charter_persist.testing.watch_executions import WatchExecutionConformance
 __all__ = [
     "EVERYTHING",
     "NOTHING",
+    "ArchiveConformance",
     "AsOfConformance",
     "AuditStoreConformance",
     "BackDoor",
@@ -96,6 +98,7 @@ __all__ = [
     "EventUpcastingConformance",
     "IntentConformance",
     "IntentInputConformance",
+    "ErasureConformance",
     "JournalConformance",
     "KeyStoreConformance",
     "KeyValueCompactionConformance",
@@ -106,6 +109,7 @@ __all__ = [
     "KeyValueTransactionConformance",
     "KeyValueUnitConformance",
     "LeaseConformance",
+    "LedgerArchiveConformance",
     "LedgerConformance",
     "LimitConformance",
     "LyingBackend",

@@ -78,6 +78,8 @@ _DRAWN: Final[tuple[Callable[[Random], Operation], ...]] = (
 )
 """Everything that the state machine does but what ends the knowledge of the past: compaction and erasure."""
 
+ENTITY_TYPES: Final = ("note", "plan")
+
 
 def random_unit(store: Store, chance: Random) -> None:
     """A unit of several operations; what some of them refuse is part of the history."""
@@ -88,6 +90,7 @@ def random_unit(store: Store, chance: Random) -> None:
         for _ in range(3):
             change_graph(uow, graph)
         uow.audit.append("NOTED", scope="GLOBAL", subject=("doc", "y"))
+        uow.archive(chance.choice(ENTITY_TYPES)).store({"id": str(chance.randrange(10))})
 
 
 def everything(view: ReadView) -> dict[str, Any]:
@@ -107,6 +110,8 @@ def everything(view: ReadView) -> dict[str, Any]:
         "metadata by key": [view.metadata.entry(key) for key in KEYS],
         "entries by key": [view.kv.get(key) for key in KV_KEYS],
         "entries by prefix": [list(view.kv.iter(prefix)) for prefix in ("/", "/a", "/a/", "/\U0001f600")],
+        "entities": [list(view.archive(kind).list_hashes()) for kind in ENTITY_TYPES],
+        "entities counted": [view.archive(kind).stats() for kind in ENTITY_TYPES],
         "session histories whole": [list(view.sessions.history(name)) for name in MORE_SESSIONS],
         "sessions by id": [view.sessions.get(name) for name in MORE_SESSIONS],
         "sessions by area": [list(view.sessions.iter(area_id=area)) for area in ("0", "1", "\ufb33")],

@@ -17,6 +17,7 @@ from charter_persist.errors import CharterError
 from charter_persist.testing.backdoor import BackDoor
 
 EXPLAINED: Final = (
+    "archive",
     "as_of",
     "audit",
     "audit_replay",

@@ -38,6 +38,7 @@ def record_everything(store: Store) -> None:
             uow.refs.set(name, uow.objects.put(f"t{ord(name[0])}", name), expected=0)
             uow.metadata.set(name, name)
             uow.kv.set(f"/{name}", name.encode(), lease=uow.leases.grant(60.0 + len(name)))
+            uow.archive("plan").store({"plan_id": name})
             uow.audit.append("NOTED", scope=f"AREA:{name}", subject=(name, name), event_id=name)
             uow.intents.store(intent(name))
             uow.intents.add_edge(edge(name, NAMES[0], weight=0.5))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from charter_persist.testing.archive import ArchiveConformance, LedgerArchiveConformance
 from charter_persist.testing.as_of import AsOfConformance
 from charter_persist.testing.audit import AuditStoreConformance
 from charter_persist.testing.batches import BatchConformance
@@ -74,6 +75,8 @@ class LedgerConformance(
     MessageErasureConformance,
     IntentConformance,
     IntentInputConformance,
+    ArchiveConformance,
+    LedgerArchiveConformance,
     WatchConformance,
     WatchStoresConformance,
     WatchCompactionConformance,

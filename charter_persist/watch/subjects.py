@@ -13,6 +13,7 @@ from charter_persist.model.key import check_key_prefix
 from charter_persist.model.pattern import Pattern
 
 STORES: Final = (
+    "archive",
     "audit",
     "event",
     "intent",
@@ -26,6 +27,9 @@ STORES: Final = (
     "thread",
 )
 
+_TYPED: Final = ("archive", "object")
+"""Stores whose subjects begin with a type and a slash."""
+
 
 @dataclass(frozen=True, slots=True)
 class Subjects:
@@ -33,7 +37,7 @@ class Subjects:
 
     Attributes:
         store: that they are in.
-        pattern: that they fit; of objects and audit events their type or scope alone may fit it.
+        pattern: that they fit; of objects, entities and audit events their type or scope alone may fit it.
     """
 
     store: str
@@ -43,10 +47,10 @@ class Subjects:
         """Whether a subject is among them, as far as it alone can tell: of an event its scope decides too."""
         if store != self.store:
             return False
-        return store == "audit" or self.fits(subject, subject.partition("/")[0] if store == "object" else subject)
+        return store == "audit" or self.fits(subject, subject.partition("/")[0] if store in _TYPED else subject)
 
     def fits(self, subject: str, group: str) -> bool:
-        """Whether a subject is among them, or the group that it belongs to: the type of an object, a scope."""
+        """Whether a subject is among them, or the group that it belongs to: a type, a scope."""
         return self.pattern.fits(subject) or self.pattern.fits(group)
 
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from charter_persist.backends.contract import (
+    ARCHIVE_ENTRY,
     AUDIT,
     EVENT,
     INTENT_EDGE_LOG,
@@ -185,6 +186,20 @@ def _audit(reader: Reader, subjects: Subjects, entries: Sequence[Entry]) -> Iter
             yield _event(entry, None, row.data, 1)
 
 
+def _archive(reader: Reader, _subjects: Subjects, entries: Sequence[Entry]) -> Iterator[WatchEvent]:
+    """An entity that was erased since then is not told of; its erasure is, without what it was."""
+    bounds = ((entries[0].position,), (entries[-1].position + 1,))
+    rows = reader.scan(ARCHIVE_ENTRY, ("position",), start=bounds[0], stop=bounds[1])
+    found = {row.position: row for row in rows}
+    for entry in entries:
+        if entry.operation == erasure.OPERATION:
+            yield _event(entry, None, None, 0)
+        elif entry.position not in found:
+            raise _missing(entry)
+        elif found[entry.position].data is not None:
+            yield _event(entry, None, found[entry.position].data, 1)
+
+
 def _event(entry: Entry, old: bytes | str | None, new: bytes | str | None, version: int) -> WatchEvent:
     kind: EventType = "deleted" if new is None else "created" if old is None else "updated"
     return WatchEvent(kind, entry.store, entry.subject, old, new, version)
@@ -198,6 +213,7 @@ def _missing(entry: Entry) -> IntegrityError:
 
 
 _STORES: Final[Mapping[str, Callable[[Reader, Subjects, Sequence[Entry]], Iterator[WatchEvent]]]] = {
+    "archive": _archive,
     "audit": _audit,
     "event": _ErasableLog(EVENT),
     "intent": _Log(INTENT_LOG, BY_SUBJECT, lambda row: row.data),

@@ -22,6 +22,7 @@ from charter_persist.backends.contract.intent import (
     IntentEdgeRow,
     IntentRow,
 )
+from charter_persist.backends.contract.archive import ARCHIVE_ENTRY, ARCHIVE_HEAD, ArchiveHeadRow, ArchiveRow
 from charter_persist.backends.contract.journal import (
     JOURNAL,
     JOURNAL_TILE,
@@ -78,6 +79,8 @@ from charter_persist.backends.contract.relation import Key, Relation, Row
 from charter_persist.backends.contract.state import STATE_SNAPSHOT, STATE_VALUE, SnapshotRow, StateValueRow
 
 __all__ = [
+    "ARCHIVE_ENTRY",
+    "ARCHIVE_HEAD",
     "AUDIT",
     "EVENT",
     "EXECUTION",
@@ -109,6 +112,8 @@ __all__ = [
     "STATE_VALUE",
     "THREAD",
     "THREAD_LOG",
+    "ArchiveHeadRow",
+    "ArchiveRow",
     "AuditRow",
     "BackendCapabilities",
     "CandidateRow",
@@ -152,7 +157,7 @@ __all__ = [
     "Transaction",
 ]
 
-SCHEMA_VERSION: Final = 6
+SCHEMA_VERSION: Final = 7
 """Of the relations below; every open store is at it."""
 
 RELATIONS: tuple[Relation[Any], ...] = (
@@ -181,6 +186,7 @@ RELATIONS: tuple[Relation[Any], ...] = (
     INTENT_EDGE,
     INTENT_LOG,
     INTENT_EDGE_LOG,
+    ARCHIVE_ENTRY,
     JOURNAL,
     JOURNAL_TILE,
     OPERATION,

@@ -195,17 +195,8 @@ class Stored(NamedTuple):
     stored_at: int
 
 
-class ArchiveBackend(SingleBackend, Protocol):
-    """A backend that keeps bytes by their hash, apart for each kind."""
-
-    def put(self, kind: str, content_hash: str, data: bytes) -> bool:
-        """Keep bytes; durable on return, and no reader ever sees half of them. Returns whether they are new.
-
-        Raises:
-            StorageFullError: there is no room; nothing is there.
-            BackendError: they may be there; putting them again is harmless.
-        """
-        ...
+class ArchiveReading(Protocol):
+    """Bytes by their hash, apart for each kind."""
 
     def get(self, kind: str, content_hash: str) -> bytes | None:
         """The bytes as they are now, unchecked, or None."""
@@ -219,10 +210,31 @@ class ArchiveBackend(SingleBackend, Protocol):
         """All of a kind behind a hash, by hash, in constant memory where the backend can."""
         ...
 
-    def kinds(self) -> list[str]:
-        """The kinds that something is kept of, in order."""
+    def strays(self, kind: str) -> Iterator[str]:
+        """The places among a kind where something lies that is not under a hash, and so is never read."""
+        ...
+
+
+class ArchiveBackend(SingleBackend, ArchiveReading, Protocol):
+    """A backend that keeps bytes by their hash, apart for each kind."""
+
+    def put(self, kind: str, content_hash: str, data: bytes) -> bool:
+        """Keep bytes; durable on return, and no reader ever sees half of them. Returns whether the place was empty.
+
+        Other bytes that stand in their place can only be damaged ones, and are replaced. What another writer is about
+        to make durable is made durable here as well, before anybody is told that it is there.
+
+        Raises:
+            StorageFullError: there is no room; nothing is there.
+            ReadOnlyError: it was opened for reading only.
+            BackendError: they may be there, where ``applied`` says "unknown"; putting them again is harmless.
+        """
         ...
 
     def delete(self, kind: str, content_hash: str) -> bool:
         """Remove bytes; durable on return. Returns whether they were there."""
+        ...
+
+    def kinds(self) -> list[str]:
+        """The kinds that something is kept of, in order."""
         ...

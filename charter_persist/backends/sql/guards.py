@@ -18,6 +18,7 @@ from charter_persist.backends.sql.tables import Base
 # Rows of these are never changed or removed; of a compacted one, those that a newer row of the key replaced may go, and
 # of an erasable one, payload and nonce.
 APPEND_ONLY: Final = (
+    "archive_entry",
     "audit_event",
     "event",
     "intent_edge_log",

@@ -50,7 +50,9 @@ BEGIN
   EXECUTE format('GRANT USAGE ON SCHEMA %I TO charter_app, charter_auditor', store_schema);
   FOR item IN
     SELECT * FROM (VALUES
-      -- append-only; of event, message_log and thread_log the guards let payloads be emptied: erasure; of kv_change and metadata_log the guards let only replaced rows go: compaction and erasure
+      -- append-only; of kv_change and metadata_log the guards let only replaced rows go: compaction and erasure;
+      -- of archive_entry, event, message_log and thread_log they let payload and nonce be emptied: erasure
+      ('archive_entry', 'SELECT, INSERT, UPDATE (data, nonce)'),
       ('audit_event', 'SELECT, INSERT'),
       ('event', 'SELECT, INSERT, UPDATE (data, nonce)'),
       ('intent_edge_log', 'SELECT, INSERT'),

@@ -1,5 +1,6 @@
 """The ORM-mapped classes: one source for the schema, the statements and people who query with SQLAlchemy."""
 
+from charter_persist.backends.sql.tables.archive import ArchiveEntry
 from charter_persist.backends.sql.tables.audit import AuditEvent
 from charter_persist.backends.sql.tables.base import Base
 from charter_persist.backends.sql.tables.event import Event, Execution
@@ -14,6 +15,7 @@ from charter_persist.backends.sql.tables.session import Session, SessionCandidat
 from charter_persist.backends.sql.tables.state import StateSnapshot, StateValue
 
 __all__ = [
+    "ArchiveEntry",
     "AuditEvent",
     "Base",
     "Event",
