@@ -64,7 +64,20 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="a few items only: shows that it works, measures nothing")
     parser.add_argument(
         "--only",
-        choices=["pure", "sqlite", "kv", "watch", "execution", "archive", "proofs", "fsck", "index", "bundle", "postgres", "etcd"],
+        choices=[
+            "pure",
+            "sqlite",
+            "kv",
+            "watch",
+            "execution",
+            "archive",
+            "proofs",
+            "fsck",
+            "index",
+            "bundle",
+            "postgres",
+            "etcd",
+        ],
     )
     parser.add_argument("--postgres", metavar="URL", help="a server to make a database on")
     arguments = parser.parse_args()

@@ -12,13 +12,17 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
+from urllib.parse import unquote, urlsplit
 
 import uuid_utils
 
 from charter_persist.backends.contract import LedgerBackend
+from charter_persist.backends.contract.single import ArchiveBackend
 from charter_persist.backends.etcd import TIMEOUT_S as ETCD_TIMEOUT_S
 from charter_persist.backends.etcd import open_etcd
+from charter_persist.backends.files import FileArchive
 from charter_persist.backends.memory import MemoryBackend
+from charter_persist.backends.s3 import S3Archive, parse_address
 from charter_persist.backends.sql import migrate as migrations
 from charter_persist.backends.sql.engine import parse_target
 from charter_persist.backends.sql.postgres import PostgresBackend
@@ -35,6 +39,7 @@ from charter_persist.journal.entry import NONCE_BYTES
 from charter_persist.model.limits import DEFAULT_OPTIONS, Options
 from charter_persist.model.time import utc_now
 from charter_persist.repositories.base import Sources
+from charter_persist.stores.archives import ArchiveStore
 from charter_persist.stores.base import Health, Store
 from charter_persist.stores.keys import KeyStore
 from charter_persist.stores.ledger import LedgerStore
@@ -61,7 +66,8 @@ def connect(
     Args:
         url: ``sqlite:///file.db``, ``postgresql+psycopg://…`` (``?schema=`` names the schema, ``?pooler=true`` says
             that a transaction pooler stands between), ``sqlite://`` (a private temporary file), ``memory://``,
-            ``etcd://[user:password@]host:port,host:port[/namespace][?ca=FILE&cert=FILE&key=FILE]`` (keys alone).
+            ``etcd://[user:password@]host:port,host:port[/namespace][?ca=FILE&cert=FILE&key=FILE]`` (keys alone), ``file:///folder`` and
+            ``s3://bucket/prefix?endpoint=…&region=…`` (archives alone).
         migrate: ``"check"`` refuses a schema that is not at head; ``"upgrade"`` brings it there first.
         read_only: refuse every write.
         air_gapped: refuse a backend that needs the network.
@@ -97,6 +103,9 @@ def connect(
         _refuse_network("etcd", air_gapped)
         keys = open_etcd(url, timeout_s=min(unit_timeout_s, ETCD_TIMEOUT_S))
         return KeyStore(keys, sources, unit_timeout_s=unit_timeout_s, read_only=read_only)
+    if _scheme(url) in ("file", "s3"):
+        archives = _archives(url, read_only=read_only, air_gapped=air_gapped, timeout_s=unit_timeout_s)
+        return ArchiveStore(archives, sources, unit_timeout_s=unit_timeout_s, read_only=read_only)
     opened = _backend(url, migrate=migrate, read_only=read_only, air_gapped=air_gapped, timeout_s=unit_timeout_s)
     return LedgerStore(opened, sources, unit_timeout_s=unit_timeout_s, batching=batching)
 
@@ -159,8 +168,6 @@ def _backend(url: str, *, migrate: str, read_only: bool, air_gapped: bool, timeo
     scheme = _scheme(url)
     if scheme == "memory":
         return MemoryBackend(read_only=read_only)
-    if scheme in ("file", "s3"):
-        raise NotSupportedError(f"the {scheme} backend is not part of this release; use SQLite or Postgres")
     if _is_private(url):
         return _private_sqlite()
     target = parse_target(url)
@@ -171,6 +178,16 @@ def _backend(url: str, *, migrate: str, read_only: bool, air_gapped: bool, timeo
     if target.schema is not None:
         return PostgresBackend(target, read_only=read_only, timeout_s=timeout_s)
     return SqliteBackend(_existing_file(Path(target.url.database or "")), read_only=read_only)
+
+
+def _archives(url: str, *, read_only: bool, air_gapped: bool, timeout_s: float) -> ArchiveBackend:
+    if _scheme(url) == "s3":
+        _refuse_network("s3", air_gapped)
+        return S3Archive(parse_address(url), read_only=read_only, timeout_s=timeout_s)
+    parts = urlsplit(url)
+    if parts.netloc or parts.query or parts.fragment or not parts.path.startswith("/"):
+        raise InvalidInputError("an archive in files is named like file:///folder, by its absolute path")
+    return FileArchive(Path(unquote(parts.path)), read_only=read_only)
 
 
 def _existing_file(path: Path) -> Path:

@@ -49,7 +49,11 @@ class Bucket:
 
     def address(self, prefix: str = "", endpoint: str | None = None) -> S3Address:
         """A place in it."""
-        return parse_address(f"s3://{self.name}/{prefix}?endpoint={endpoint or self.endpoint}&region={REGION}")
+        return parse_address(self.url(prefix, endpoint))
+
+    def url(self, prefix: str = "", endpoint: str | None = None) -> str:
+        """The URL of a place in it."""
+        return f"s3://{self.name}/{prefix}?endpoint={endpoint or self.endpoint}&region={REGION}"
 
     def client(self) -> Any:
         """Leads to it past the package."""

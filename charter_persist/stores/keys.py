@@ -12,7 +12,6 @@ from __future__ import annotations
 import contextvars
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from typing import Any, Final, TypeVar
 
 import stamina
@@ -23,7 +22,6 @@ from charter_persist.errors import (
     CharterError,
     CommitUnknownError,
     NotSupportedError,
-    ReadOnlyError,
     SerializationFailureError,
 )
 from charter_persist.lease.lease import Lease
@@ -34,7 +32,8 @@ from charter_persist.repositories.base import Sources, UnitContext
 from charter_persist.repositories.kv import KeyValueRepository
 from charter_persist.repositories.kv_reader import KeyValueReader
 from charter_persist.repositories.leases import ended
-from charter_persist.stores.base import Health, Store, worth_retrying
+from charter_persist.stores.base import Health, worth_retrying
+from charter_persist.stores.single import SingleStore, unsupported
 from charter_persist.unit_of_work import OpenUnit, Outcome, ReadView, Receipt, UnitOfWork
 from charter_persist.watch.delivery import Watch
 from charter_persist.watch.key_feed import ChangeFeed
@@ -46,13 +45,6 @@ T = TypeVar("T")
 # What became of named units is kept under keys that no caller can use: theirs begin with a slash.
 OPERATION_KEYS: Final = "operation:"
 _GIVEN_UP: Final = b""
-
-
-def unsupported(backend: str, store: str) -> NotSupportedError:
-    """The error that a backend does not offer a store."""
-    return NotSupportedError(
-        f"the {backend} backend does not offer {store}; use SQLite or Postgres", backend=backend, store=store
-    )
 
 
 class KeyView:
@@ -183,37 +175,16 @@ class KeyUnit(UnitOfWork):
         raise NotSupportedError(f"the {self._context.backend.name} backend writes a unit when it ends, not before")
 
 
-class KeyStore(Store):
-    """A store on a backend that keeps keys."""
+class KeyStore(SingleStore):
+    """A store on a backend that keeps keys.
+
+    The end of a unit raises `SerializationFailureError` where what it read was changed meanwhile.
+    """
 
     _backend: KeyBackend
 
-    def __init__(
-        self, backend: KeyBackend, sources: Sources, *, unit_timeout_s: float = 30.0, read_only: bool = False
-    ) -> None:
-        super().__init__(backend, sources, unit_timeout_s=unit_timeout_s)
-        self._read_only = read_only
-
-    def begin(self, *, connection: Any = None, timeout_s: float | None = None) -> AbstractContextManager[UnitOfWork]:
-        """As `Store.begin`, without a lock: its end raises `SerializationFailureError` where what it read changed."""
-        self._check_open()
-        if connection is not None:
-            raise NotSupportedError(f"the {self.name} backend cannot join a transaction of a database")
-        return OpenUnit(self._open_commit, timeout_s or self._timeout_s)
-
-    def _open_commit(self) -> KeyCommit:
-        self._refuse_writing()
-        self._refuse_nesting()
-        self._open_here.unit = True
-        try:
-            return KeyCommit(self._backend, self._sources, self._leave)
-        except BaseException:
-            self._leave()
-            raise
-
-    def _refuse_writing(self) -> None:
-        if self._read_only:
-            raise ReadOnlyError("the store was opened for reading only; connect without read_only to write")
+    def _commit(self, release: Callable[[], None]) -> KeyCommit:
+        return KeyCommit(self._backend, self._sources, release)
 
     def read(self, *, as_of: int | None = None) -> ReadView:
         """As `Store.read`."""

@@ -98,7 +98,6 @@ __all__ = [
     "EventUpcastingConformance",
     "IntentConformance",
     "IntentInputConformance",
-    "ErasureConformance",
     "JournalConformance",
     "KeyStoreConformance",
     "KeyValueCompactionConformance",

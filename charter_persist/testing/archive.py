@@ -368,7 +368,7 @@ class ArchiveConformance(StoreFixtures):
 class LedgerArchiveConformance(StoreFixtures):
     """What an archive on a ledger does besides: journal, proofs, the past, watch."""
 
-    def test_each_change_is_a_journal_entry(self, store: Store, backdoor: BackDoor) -> None:
+    def test_each_change_of_an_archive_is_a_journal_entry(self, store: Store, backdoor: BackDoor) -> None:
         """Of the store ``archive``, about ``<type>/<hash>``; nothing is recorded where nothing changes."""
         (found,) = store_notes(store, 1)
         with nothing_written(backdoor):

@@ -7,19 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from charter_persist.backends.files import FileArchive
+from charter_persist import Store, connect
 from charter_persist.testing import ArchiveConformance
 from charter_persist.testing.archive import Overwrite
-from tests.archive_store import ArchiveStore
 
 
 @pytest.mark.spec("CCOS-3")
 class TestFileArchive(ArchiveConformance):
     @pytest.fixture
-    def store(self, tmp_path: Path) -> Iterator[ArchiveStore]:  # type: ignore[override]
-        backend = FileArchive(tmp_path / "archive")
-        yield ArchiveStore(backend)
-        backend.close()
+    def store(self, tmp_path: Path) -> Iterator[Store]:
+        with connect(f"file://{tmp_path / 'archive'}") as store:
+            yield store
 
     @pytest.fixture
     def overwrite(self, tmp_path: Path) -> Overwrite:  # type: ignore[override]

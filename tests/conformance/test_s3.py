@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
-from charter_persist.backends.s3 import S3Archive
+from charter_persist import Store, connect
 from charter_persist.testing import ArchiveConformance
 from charter_persist.testing.archive import Overwrite
-from tests.archive_store import ArchiveStore
 from tests.s3_server import Bucket
 
 
 @pytest.mark.spec("CCOS-2")
 class TestS3Archive(ArchiveConformance):
     @pytest.fixture
-    def store(self, bucket: Bucket) -> ArchiveStore:  # type: ignore[override]
-        return ArchiveStore(S3Archive(bucket.address("some/prefix")))
+    def store(self, bucket: Bucket) -> Iterator[Store]:
+        with connect(bucket.url("some/prefix")) as store:
+            yield store
 
     @pytest.fixture
     def overwrite(self, bucket: Bucket) -> Overwrite:  # type: ignore[override]

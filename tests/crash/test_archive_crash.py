@@ -22,7 +22,7 @@ import pytest
 
 from charter_persist.backends.files import FileArchive
 from charter_persist.files import UNFINISHED
-from tests.archive_store import ArchiveStore
+from tests.archive_store import archive_store
 from tests.archive_workers import DONE, ENTITY, Act, act_when_told, entity, put, put_in_place, put_twice, tell_too_early
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def state(folder: Path) -> str:
     archive = FileArchive(folder)
     assert archive.get("plan", KEPT) == KEPT_DATA
     data = archive.get("plan", NAME)
-    with ArchiveStore(archive).read() as view:
+    with archive_store(archive).read() as view:
         sound = bool(view.archive("plan").verify_integrity())
         listed = NAME in list(view.archive("plan").list_hashes())
     if data is None and sound and not listed:
@@ -187,6 +187,6 @@ def test_what_was_acknowledged_is_there_after_a_kill(tmp_path: Path) -> None:
         for number in range(told):
             name, data = entity(number, 3000)
             assert archive.get("plan", name) == data
-        with ArchiveStore(archive).read() as view:
+        with archive_store(archive).read() as view:
             assert view.archive("plan").verify_integrity()
     assert told > 10

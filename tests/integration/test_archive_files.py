@@ -15,7 +15,7 @@ import pytest
 from charter_persist.backends.files import FileArchive
 from charter_persist.errors import CorruptStoreError, ReadOnlyError, StorageFullError, UnavailableError
 from charter_persist.files import UNFINISHED
-from tests.archive_store import ArchiveStore
+from tests.archive_store import archive_store
 from tests.archive_workers import entity, put_all
 
 NAME, DATA = entity(1)
@@ -57,7 +57,7 @@ def files_of(folder: Path) -> list[str]:
 
 def findings(folder: Path) -> list[str]:
     """What verify_integrity says of the plans."""
-    with ArchiveStore(FileArchive(folder, read_only=True)).read() as view:
+    with archive_store(FileArchive(folder, read_only=True)).read() as view:
         report = view.archive("plan").verify_integrity()
     assert bool(report) == (not report.findings)
     return [finding.subject for finding in report.findings]

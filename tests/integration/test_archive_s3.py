@@ -17,7 +17,7 @@ from charter_persist.errors import (
     ReadOnlyError,
     UnavailableError,
 )
-from tests.archive_store import ArchiveStore
+from tests.archive_store import archive_store
 from tests.s3_server import Act, Bucket, FaultProxy
 
 DATA = b'{"n":1}'
@@ -202,7 +202,7 @@ def test_damaged_objects_are_found_and_replaced_by_what_is_stored(bucket: Bucket
     bucket.put(KEY, DATA[:-1])
     bucket.put("plan/notes.txt", b"x")
     bucket.put(KEY.replace(NAME, NAME.upper()), DATA)
-    with ArchiveStore(archive).read() as view:
+    with archive_store(archive).read() as view:
         report = view.archive("plan").verify_integrity()
     assert [finding.subject for finding in report.findings] == [
         NAME,

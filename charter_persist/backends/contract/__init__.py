@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from charter_persist.backends.contract.access import Changes, Head, Reader, Snapshot, Transaction
+from charter_persist.backends.contract.archive import ARCHIVE_ENTRY, ARCHIVE_HEAD, ArchiveHeadRow, ArchiveRow
 from charter_persist.backends.contract.event import EVENT, EXECUTION, EventRow, ExecutionRow
 from charter_persist.backends.contract.intent import (
     INTENT,
@@ -22,7 +23,6 @@ from charter_persist.backends.contract.intent import (
     IntentEdgeRow,
     IntentRow,
 )
-from charter_persist.backends.contract.archive import ARCHIVE_ENTRY, ARCHIVE_HEAD, ArchiveHeadRow, ArchiveRow
 from charter_persist.backends.contract.journal import (
     JOURNAL,
     JOURNAL_TILE,
