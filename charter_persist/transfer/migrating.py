@@ -9,12 +9,12 @@ Imports ``unit_of_work`` and what it stands on, and ``errors``. Source: CCOS-6, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from charter_persist.errors import (
     AlreadyExistsError,
@@ -41,22 +41,6 @@ class Outcome(StrEnum):
     IMPORTED = "imported"
     PRESENT = "present"
     REFUSED = "refused"
-
-
-class Archive(Protocol):
-    """What a migration needs of an archive of entities of one type."""
-
-    def exists(self, content_hash: str) -> bool:
-        """Whether there is an entity of that content hash (``rfc8785``)."""
-        ...
-
-    def store(self, entity: Mapping[str, Any]) -> str:
-        """Store an entity and return its content hash; storing it again does nothing."""
-        ...
-
-
-Archives = Callable[[UnitOfWork, str], Archive]
-"""Gives the archive of a type in a unit, such as ``lambda uow, entity_type: uow.archive(entity_type)``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +133,6 @@ def migrate_from_file(
     path: Path,
     *,
     dry_run: bool = False,
-    archives: Archives | None = None,
     timeout_s: float = TIMEOUT_S,
 ) -> MigrationReport:
     """Bring the entities of a folder or of a backup into a store, all in one unit; a second run changes nothing.
@@ -162,7 +145,6 @@ def migrate_from_file(
         store: to be changed; the writer lock is taken for a dry run too.
         path: a folder with an ``index.json``, that file, or a backup of intents of version 1.0 or 1.1.
         dry_run: write nothing, and report what would be done.
-        archives: where what is archived goes; None where there are none, and then it is refused.
         timeout_s: how long the unit may take.
 
     Returns:
@@ -180,7 +162,7 @@ def migrate_from_file(
     candidates = sorted(_candidates(path), key=lambda candidate: candidate.order)
     try:
         with store.begin(timeout_s=timeout_s) as uow:
-            items = tuple([_take(uow, archives, candidate) for candidate in candidates])
+            items = tuple([_take(uow, candidate) for candidate in candidates])
             if dry_run:
                 raise _UndoneError
     except _UndoneError:
@@ -239,11 +221,11 @@ def _newest_only(candidates: Iterable[_Candidate]) -> Iterator[_Candidate]:
             yield candidate
 
 
-def _take(uow: UnitOfWork, archives: Archives | None, candidate: _Candidate) -> Migrated:
+def _take(uow: UnitOfWork, candidate: _Candidate) -> Migrated:
     reason, outcome = candidate.reason, Outcome.REFUSED
     if candidate.value is not None:
         try:
-            outcome = Outcome.IMPORTED if _store(uow, archives, candidate) else Outcome.PRESENT
+            outcome = Outcome.IMPORTED if _store(uow, candidate) else Outcome.PRESENT
         except _REFUSALS as exc:
             reason = exc.message
     found = candidate.found
@@ -251,7 +233,7 @@ def _take(uow: UnitOfWork, archives: Archives | None, candidate: _Candidate) -> 
     return Migrated(candidate.kind, candidate.identity, outcome, reason, *hashes)
 
 
-def _store(uow: UnitOfWork, archives: Archives | None, candidate: _Candidate) -> bool:
+def _store(uow: UnitOfWork, candidate: _Candidate) -> bool:
     """Store an entity; whether it was not there before."""
     value, found = candidate.value, candidate.found
     if isinstance(value, StorableIntent):
@@ -262,9 +244,9 @@ def _store(uow: UnitOfWork, archives: Archives | None, candidate: _Candidate) ->
         is_new = uow.intents.get_edge(*value.key) is None
         uow.intents.add_edge(value)
         return is_new
-    if archives is None or value is None or found is None or found.content_hash is None:
+    if value is None or found is None or found.content_hash is None:
         raise NotSupportedError(f"there is no archive for {candidate.kind} entities here")
-    archive = archives(uow, candidate.kind)
+    archive = uow.archive(candidate.kind)
     is_new = not archive.exists(found.content_hash)
     archive.store(value)
     return is_new

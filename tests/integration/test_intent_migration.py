@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -24,28 +24,10 @@ from charter_persist.testing.intents import edge, full_intent, graph_of, intent,
 from charter_persist.transfer import intent_folder
 from charter_persist.transfer.intent_backup import backup_intents
 from charter_persist.transfer.migrating import MigrationReport, Outcome, migrate_from_file
-from charter_persist.unit_of_work import UnitOfWork
 
 PLAN = {"plan_id": "p", "language": "Rtfs20", "body": "(do)", "intent_ids": ["a"], "created_at": 1.5, "metadata": {}}
 ACTION = {"action_id": "x", "plan_id": "p", "intent_id": "a", "action_type": "PlanStarted"}
 CHECKPOINT = {"checkpoint_id": "c", "plan_id": "p", "intent_id": "a", "serialized_context": "{}"}
-
-
-class KeyArchive:
-    """An archive over keys of the same store, so that what it takes is committed or rolled back with the unit."""
-
-    def __init__(self, uow: UnitOfWork, entity_type: str) -> None:
-        self._uow = uow
-        self._prefix = f"/archive/{entity_type}"
-
-    def exists(self, content_hash: str) -> bool:
-        return self._uow.kv.exists(f"{self._prefix}/{content_hash}")
-
-    def store(self, entity: Mapping[str, Any]) -> str:
-        data = canonical_bytes(entity)
-        content_hash = sha256(data).hexdigest()
-        self._uow.kv.set(f"{self._prefix}/{content_hash}", data)
-        return content_hash
 
 
 @pytest.fixture(params=["memory://", "sqlite://"])
@@ -91,7 +73,7 @@ def folder(tmp_path: Path) -> Folder:
 
 
 def migrate(store: Store, path: Path, *, dry_run: bool = False) -> MigrationReport:
-    return migrate_from_file(store, path, dry_run=dry_run, archives=KeyArchive)
+    return migrate_from_file(store, path, dry_run=dry_run)
 
 
 def outcomes(report: MigrationReport) -> list[tuple[str, str, str]]:
@@ -135,11 +117,9 @@ def test_a_folder_comes_in_by_both_schemes_and_only_once(store: Store, folder: F
     with store.read() as view:
         assert list(view.intents.iter()) == [full_intent("a"), intent("b")]
         assert list(view.intents.get_edges()) == [edge("b", "a", "Blocks", weight=0.5)]
-        kept = {entry.key.split("/")[2]: entry.value for entry in view.kv.iter("/archive/")}
-    assert kept == {
-        kind: canonical_bytes(entity)
-        for kind, entity in (("plan", PLAN), ("action", ACTION), ("checkpoint", CHECKPOINT))
-    }
+        for kind, entity in (("plan", PLAN), ("action", ACTION), ("checkpoint", CHECKPOINT)):
+            archive = view.archive(kind)
+            assert [archive.retrieve(name) for name in archive.list_hashes()] == [entity]
     assert report.receipt is not None
     before = state(store)
     again = migrate(store, folder.path / "index.json")
@@ -237,11 +217,15 @@ def test_a_backup_is_merged_and_only_once(store: Store, tmp_path: Path, format_v
 
 
 @pytest.mark.spec("CCOS-6")
-def test_what_is_archived_is_refused_where_there_is_no_archive(store: Store, folder: Folder) -> None:
+def test_what_a_store_does_not_offer_is_refused_and_the_rest_is_taken(tmp_path: Path, folder: Folder) -> None:
     folder.add_ours(PLAN)
-    (item,) = migrate_from_file(store, folder.finish()).items
-    assert item.outcome is Outcome.REFUSED
-    assert "no archive" in str(item.reason)
+    folder.add_ours(intent("a").to_json())
+    with connect(f"file://{tmp_path / 'target'}") as archive:
+        report = migrate_from_file(archive, folder.finish())
+        found = {item.kind: item.outcome for item in report.items}
+        assert found == {"plan": Outcome.IMPORTED, "intent": Outcome.REFUSED}
+        with archive.read() as view:
+            assert view.archive("plan").stats().total_entities == 1
 
 
 @pytest.mark.spec("CCOS-3", "CCOS-6")
