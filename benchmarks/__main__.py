@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from benchmarks import archive, bundle, execution, fsck, index, kv, on_postgres, on_sqlite, pure, watching
+from benchmarks import archive, bundle, execution, fsck, index, kv, on_asyncio, on_postgres, on_sqlite, pure, watching
 from benchmarks.measure import Row
 
 HEAD = ("what", "charter_persist", "peer", "ratio", "wanted")
@@ -40,6 +40,7 @@ def rows(only: str | None, url: str | None, folder: Path, *, quick: bool) -> Ite
         "watch": lambda: watching.run_embedded(folder, quick=quick),
         "execution": lambda: execution.run(folder, quick=quick),
         "archive": lambda: archive.run(folder, quick=quick),
+        "async": lambda: on_asyncio.rows(folder, quick=quick),
         "proofs": lambda: on_sqlite.proofs(folder, quick=quick),
         "fsck": lambda: fsck.run(folder, quick=quick),
         "index": lambda: index.run(folder, quick=quick),
@@ -71,6 +72,7 @@ def main() -> None:
             "watch",
             "execution",
             "archive",
+            "async",
             "proofs",
             "fsck",
             "index",

@@ -318,6 +318,9 @@ class MemoryBackend:
     def scrub(self, timeout_s: float) -> None:
         """There is no file."""
 
+    def interrupt(self) -> None:
+        """There is no statement that takes time."""
+
     def diagnose(self) -> Diagnosis:
         """Row counts."""
         return Diagnosis((), {name: len(table.versions) for name, table in self.tables.items()})

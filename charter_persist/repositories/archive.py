@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from hashlib import sha256
 from itertools import islice
-from typing import Any, Protocol, TypeVar, overload
+from typing import Any, Protocol
 
 from charter_persist.backends.contract.single import ArchiveReading, Stored
 from charter_persist.errors import (
@@ -42,8 +42,6 @@ from charter_persist.model.text import check_text
 from charter_persist.model.time import from_micros
 from charter_persist.repositories.base import page_size
 from charter_persist.repositories.cursors import decode_name, encode_name
-
-T = TypeVar("T")
 
 
 class ArchiveWriting(ArchiveReading, Protocol):
@@ -80,10 +78,6 @@ class ArchiveReader:
         self._options = options
         self._revision = revision
 
-    @overload
-    def retrieve(self, content_hash: str) -> Any: ...
-    @overload
-    def retrieve(self, content_hash: str, *, decode: Callable[[Any], T]) -> T | None: ...
     def retrieve(self, content_hash: str, *, decode: Callable[[Any], Any] | None = None) -> Any:
         """Return the JSON of an entity, or None where there is none; what is returned has that hash.
 
@@ -101,10 +95,6 @@ class ArchiveReader:
         value = self._value(content_hash)
         return value if value is None or decode is None else decode(value)
 
-    @overload
-    def require(self, content_hash: str) -> Any: ...
-    @overload
-    def require(self, content_hash: str, *, decode: Callable[[Any], T]) -> T: ...
     def require(self, content_hash: str, *, decode: Callable[[Any], Any] | None = None) -> Any:
         """As `retrieve`, of an entity that must be there.
 
@@ -291,3 +281,33 @@ class ArchiveRepository(ArchiveReader):
         else:
             raise InvalidInputError(f"an entity is Archivable or a JSON object, got {type(entity).__name__}")
         return content, check_text(own_id, field="entity id")
+
+
+class Archives:
+    """The archives of a view, by type."""
+
+    def __init__(self, archive: ArchiveReading, options: Options, revision: Callable[[], int]) -> None:
+        self._made_of = archive, options, revision
+
+    def __call__(self, entity_type: str) -> ArchiveReader:
+        """The entities of one type.
+
+        Raises:
+            InvalidInputError: the type is not a lower-case letter with lower-case letters, digits and ``_`` behind it.
+        """
+        return ArchiveReader(*self._made_of, entity_type)
+
+
+class WritableArchives:
+    """The archives of a unit of work, by type."""
+
+    def __init__(self, archive: ArchiveWriting, options: Options, revision: Callable[[], int]) -> None:
+        self._made_of = archive, options, revision
+
+    def __call__(self, entity_type: str) -> ArchiveRepository:
+        """The entities of one type, to be changed.
+
+        Raises:
+            InvalidInputError: the type is not a lower-case letter with lower-case letters, digits and ``_`` behind it.
+        """
+        return ArchiveRepository(*self._made_of, entity_type)

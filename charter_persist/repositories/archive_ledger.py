@@ -11,8 +11,7 @@ Source: CCOS-2, REQUIREMENTS 8 (erasure), DESIGN 4.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Iterator
 from typing import Final, TypeVar
 
 from charter_persist.backends.contract import ARCHIVE_ENTRY, ARCHIVE_HEAD, ArchiveHeadRow, ArchiveRow, Reader, Relation
@@ -22,7 +21,7 @@ from charter_persist.model.canonical import canonical_bytes
 from charter_persist.model.text import POSITION_MAX
 from charter_persist.model.time import format_micros
 from charter_persist.repositories import erasure
-from charter_persist.repositories.archive import ArchiveReader, ArchiveRepository
+from charter_persist.repositories.archive import Archives, WritableArchives
 from charter_persist.repositories.base import ReadContext, WriteContext
 
 R = TypeVar("R", ArchiveRow, ArchiveHeadRow)
@@ -132,11 +131,11 @@ class LedgerArchiveWriter(LedgerArchive):
         return super().scan(kind, after=after)
 
 
-def ledger_archive_reader(context: ReadContext) -> Callable[[str], ArchiveReader]:
-    """``view.archive``: gives the entities of one type."""
-    return partial(ArchiveReader, LedgerArchive(context.reader), context.options, context.revision)
+def ledger_archive_reader(context: ReadContext) -> Archives:
+    """The archives of a view."""
+    return Archives(LedgerArchive(context.reader), context.options, context.revision)
 
 
-def ledger_archive_repository(context: WriteContext) -> Callable[[str], ArchiveRepository]:
-    """``uow.archive``: gives the entities of one type, to be changed."""
-    return partial(ArchiveRepository, LedgerArchiveWriter(context), context.options, context.revision)
+def ledger_archive_repository(context: WriteContext) -> WritableArchives:
+    """The archives of a unit of work."""
+    return WritableArchives(LedgerArchiveWriter(context), context.options, context.revision)

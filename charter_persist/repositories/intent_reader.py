@@ -81,12 +81,12 @@ class IntentReader:
         row = self._row(intent_id)
         return 0 if row is None else row.version
 
-    def iter(self, where: IntentFilter = _EVERY) -> Iterator[StorableIntent]:
+    def iter(self, where: IntentFilter | None = None) -> Iterator[StorableIntent]:
         """Yield the intents that fit, by the UTF-8 bytes of their ids, in constant memory."""
         return self._fitting(where, None)
 
     def list(
-        self, where: IntentFilter = _EVERY, *, limit: int = 100, cursor: str | None = None
+        self, where: IntentFilter | None = None, *, limit: int = 100, cursor: str | None = None
     ) -> Page[StorableIntent]:
         """Return one page of the intents that fit, by the UTF-8 bytes of their ids.
 
@@ -140,7 +140,8 @@ class IntentReader:
         problems += [fault.message for fault in graph_faults(names, edges)]
         return GraphHealth(len(names), len(edges), tuple(problems[:PROBLEMS_MAX]))
 
-    def _fitting(self, where: IntentFilter, after: str | None) -> Iterator[StorableIntent]:
+    def _fitting(self, wanted: IntentFilter | None, after: str | None) -> Iterator[StorableIntent]:
+        where = _EVERY if wanted is None else wanted
         if not isinstance(where, IntentFilter):
             raise InvalidInputError(f"give an IntentFilter, not {type(where).__name__}")
         order, prefix = (("intent_id",), ()) if where.status is None else (("status", "intent_id"), (where.status,))

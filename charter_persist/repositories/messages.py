@@ -13,7 +13,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, Final
+from enum import Enum
+from typing import Any
 
 from charter_persist.backends.contract import MESSAGE, MESSAGE_LOG, THREAD, THREAD_LOG, MessageLogRow, ThreadLogRow
 from charter_persist.errors import (
@@ -46,11 +47,10 @@ from charter_persist.repositories.message_row import (
 )
 
 
-class _Keep:
+class Unchanged(Enum):
     """Stands for an argument that was not given."""
 
-
-_KEEP: Final = _Keep()
+    UNCHANGED = "unchanged"
 
 
 class MessageRepository(MessageReader):
@@ -194,9 +194,9 @@ class MessageRepository(MessageReader):
         message_id: str,
         *,
         expected: int,
-        content: str | _Keep = _KEEP,
-        parts: Iterable[MessagePart] | _Keep = _KEEP,
-        metadata: MessageMetadata | _Keep = _KEEP,
+        content: str | Unchanged = Unchanged.UNCHANGED,
+        parts: Iterable[MessagePart] | Unchanged = Unchanged.UNCHANGED,
+        metadata: MessageMetadata | Unchanged = Unchanged.UNCHANGED,
     ) -> Message:
         """Change what a message says; what it said before stays in the log.
 
@@ -217,8 +217,8 @@ class MessageRepository(MessageReader):
         """
         message = self._standing_message(message_id, expected)
         changes: dict[str, Any] = {"content": content, "metadata": metadata}
-        changes = {field: value for field, value in changes.items() if not isinstance(value, _Keep)}
-        if not isinstance(parts, _Keep):
+        changes = {field: value for field, value in changes.items() if not isinstance(value, Unchanged)}
+        if not isinstance(parts, Unchanged):
             changes["parts"] = tuple(parts)
         changed = replace(message, **changes, updated_at=self._now(), version=message.version + 1)
         return self._log_message(changed, UPDATE)

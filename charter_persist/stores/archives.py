@@ -12,14 +12,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from functools import partial
 from typing import Any, NoReturn, TypeVar
 
 from charter_persist.backends.contract.single import ArchiveBackend
 from charter_persist.errors import CharterError, NotSupportedError
 from charter_persist.lease.lease import Lease
 from charter_persist.model.limits import Options
-from charter_persist.repositories.archive import ArchiveReader, ArchiveRepository
+from charter_persist.repositories.archive import Archives, WritableArchives
 from charter_persist.repositories.archive_backend import PendingArchive
 from charter_persist.repositories.base import Sources, UnitContext
 from charter_persist.stores.base import Health
@@ -54,7 +53,7 @@ class ArchiveView:
         """The readers of archives, by type."""
         if store != "archive":
             raise unsupported(self._backend.name, store)
-        return partial(ArchiveReader, self._backend, self.options, no_revision)
+        return Archives(self._backend, self.options, no_revision)
 
 
 class ArchiveUnitContext(UnitContext):
@@ -74,7 +73,7 @@ class ArchiveUnitContext(UnitContext):
         """The repositories of archives, by type."""
         if store != "archive":
             raise unsupported(self.backend.name, store)
-        return partial(ArchiveRepository, self.pending, self.options, no_revision)
+        return WritableArchives(self.pending, self.options, no_revision)
 
 
 class ArchiveUnit(UnitOfWork):

@@ -273,6 +273,14 @@ class Store(ABC):
         """
         raise NotSupportedError(f"the {self.name} backend has no files of its own to scrub")
 
+    def interrupt(self) -> None:
+        """Let the thread whose unit waits for the writer lock, or runs a statement, stop with `TimedOutError`.
+
+        A hint, for who runs units in threads and wants one back: it may come between two statements and stop none, and
+        a backend without statements takes none. Call it only while that unit cannot be committing.
+        """
+        self._check_open()
+
     def diagnose(self) -> Diagnosis:
         """Look at settings, guards and sizes of the backend; reads only.
 

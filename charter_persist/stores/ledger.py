@@ -96,6 +96,10 @@ class LedgerStore(Store):
         """Listen, and see to it meanwhile that leases end: their end is what a watcher of keys waits for as well."""
         return _Attended(self._backend.listen(), self._overdue.look_out())
 
+    def interrupt(self) -> None:
+        """As `Store.interrupt`."""
+        self._backend.interrupt()
+
     def lease(self, ttl_s: float) -> Lease:
         """As `Store.lease`."""
         self._check_open()

@@ -32,6 +32,7 @@ from charter_persist.testing.fixtures import (
 from charter_persist.testing.history import record_history
 from charter_persist.testing.intent_input import IntentInputConformance
 from charter_persist.testing.intents import IntentConformance
+from charter_persist.testing.interrupts import InterruptConformance
 from charter_persist.testing.journal import JournalConformance
 from charter_persist.testing.kv import (
     KeyValueConformance,
@@ -98,6 +99,7 @@ __all__ = [
     "EventUpcastingConformance",
     "IntentConformance",
     "IntentInputConformance",
+    "InterruptConformance",
     "JournalConformance",
     "KeyStoreConformance",
     "KeyValueCompactionConformance",

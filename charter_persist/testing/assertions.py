@@ -27,6 +27,7 @@ EXPLAINED: Final = (
     "events",
     "intent_input",
     "intents",
+    "interrupts",
     "journal",
     "kv",
     "kv_history",

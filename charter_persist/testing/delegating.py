@@ -44,6 +44,10 @@ class DelegatingBackend:
         """Scrub the backend."""
         self._backend.scrub(timeout_s)
 
+    def interrupt(self) -> None:
+        """Interrupt the backend."""
+        self._backend.interrupt()
+
     def diagnose(self) -> Diagnosis:
         """What the backend knows of its condition."""
         return self._backend.diagnose()

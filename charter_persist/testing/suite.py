@@ -10,6 +10,7 @@ from charter_persist.testing.event_history import EventErasureConformance, Event
 from charter_persist.testing.events import EventInputConformance, EventStoreConformance
 from charter_persist.testing.intent_input import IntentInputConformance
 from charter_persist.testing.intents import IntentConformance
+from charter_persist.testing.interrupts import InterruptConformance
 from charter_persist.testing.journal import JournalConformance
 from charter_persist.testing.kv import (
     KeyValueConformance,
@@ -92,6 +93,7 @@ class LedgerConformance(
     RunConformance,
     BatchConformance,
     AsOfConformance,
+    InterruptConformance,
     BadValueConformance,
     LimitConformance,
     NameConformance,

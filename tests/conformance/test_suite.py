@@ -19,6 +19,7 @@ PARTS = [part for part in LedgerConformance.__mro__ if any(name.startswith("test
 NEEDS_REOPEN = {
     "test_a_store_that_is_opened_again_goes_on",
     "test_a_store_that_is_closed_inside_a_unit_commits_nothing",
+    "test_who_waits_for_the_lock_of_another_handle_is_interrupted",
 }
 NEEDS_READ_ONLY = {"test_a_read_only_handle_reads_and_never_writes"}
 

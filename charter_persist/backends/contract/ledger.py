@@ -95,6 +95,14 @@ class LedgerBackend(Protocol):
         """
         ...
 
+    def interrupt(self) -> None:
+        """Let the thread that waits for the writer lock, or runs a statement under it, stop with `TimedOutError`.
+
+        A hint, from any other thread: it may come between two statements and stop none, so whoever must be sure calls
+        again. The caller sees to it that the unit does not commit meanwhile.
+        """
+        ...
+
     def diagnose(self) -> Diagnosis:
         """Look at settings, guards and sizes; reads only."""
         ...

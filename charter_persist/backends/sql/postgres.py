@@ -9,6 +9,7 @@ Source: DESIGN 5, RELIABILITY 1.5, 4.2.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -39,6 +40,8 @@ from charter_persist.errors import (
 
 # From so many rows on COPY is faster than the statement for each row.
 COPY_ROWS_MIN: Final = 32
+CANCEL_TIMEOUT_S: Final = 5.0
+LOGGER: Final = logging.getLogger(__name__)
 _BEGIN: Final = "BEGIN ISOLATION LEVEL READ COMMITTED"
 HEAD_COLUMNS: Final[dict[str, Any]] = {
     "position": sa.BigInteger(),
@@ -302,6 +305,17 @@ class PostgresBackend(SqlBackend[PostgresTransaction]):
     def _join(self, connection: sa.Connection, deadline: float) -> PostgresTransaction:
         link = PostgresLink(_driver(connection.connection), prepared=False)
         return PostgresTransaction(self, link, [("SAVEPOINT joined", ()), self._lock_head], joined=True)
+
+    def interrupt(self) -> None:
+        """Ask the server to cancel what runs on the writing connection; returns when the server has been told."""
+        writer = self._writer
+        driver = None if writer is None else writer.driver_connection
+        if isinstance(driver, psycopg.Connection):
+            try:
+                driver.cancel_safe(timeout=CANCEL_TIMEOUT_S)
+            except psycopg.Error as exc:
+                # The statement ends by itself then, at the latest at its time limit.
+                LOGGER.warning("a statement could not be cancelled: %s", exc)
 
     def _look_out(self) -> Callable[[], None]:
         if self._pooler:

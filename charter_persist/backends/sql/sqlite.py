@@ -12,6 +12,7 @@ import logging
 import random
 import shutil
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -28,7 +29,7 @@ from charter_persist.backends.sql.lookout import start_thread, watch_file
 from charter_persist.backends.sql.scrub_sqlite import scrub_sqlite
 from charter_persist.backends.sql.statements import Statements
 from charter_persist.backends.sql.writes import erasing, sort_out
-from charter_persist.errors import InvalidInputError, StoreBusyError
+from charter_persist.errors import InvalidInputError, StoreBusyError, TimedOutError
 
 # About a thousand pages of log, the distance that SQLite itself keeps between checkpoints.
 COMMITS_PER_CHECKPOINT: Final = 256
@@ -150,6 +151,7 @@ class SqliteBackend(SqlBackend[SqliteTransaction]):
         self.path = path
         self._private = private
         self._commits = 0
+        self._interrupted = threading.Event()
         engine = sqlite_engine(path, read_only=read_only)
         super().__init__(engine, Statements(engine.dialect, None), schema=None, read_only=read_only)
         self.last_entry = self.statements.text(
@@ -162,8 +164,9 @@ class SqliteBackend(SqlBackend[SqliteTransaction]):
         return SqliteSnapshot(self, pooled, SqliteLink(_driver(pooled)))
 
     def _begin(self, deadline: float) -> SqliteTransaction:
+        self._interrupted.clear()
         link = self.writing_link()
-        _begin_immediate(link.connection, deadline)
+        _begin_immediate(link.connection, deadline, self._interrupted)
         return SqliteTransaction(self, link)
 
     def writing_link(self) -> SqliteLink:
@@ -189,7 +192,8 @@ class SqliteBackend(SqlBackend[SqliteTransaction]):
             connection.begin()
         driver = _driver(connection.connection)
         if not driver.in_transaction:
-            _begin_immediate(driver, deadline)
+            self._interrupted.clear()
+            _begin_immediate(driver, deadline, self._interrupted)
         link = SqliteLink(driver)
         link.one("SAVEPOINT joined")
         return SqliteTransaction(self, link, joined=True)
@@ -225,6 +229,14 @@ class SqliteBackend(SqlBackend[SqliteTransaction]):
             worker.close()
             lock.execute("ROLLBACK")
 
+    def interrupt(self) -> None:
+        """End the waiting for the file's lock, and what runs on the writing connection."""
+        self._interrupted.set()
+        writer = self._writer
+        driver = None if writer is None else writer.driver_connection
+        if isinstance(driver, sqlite3.Connection):
+            driver.interrupt()
+
     def _look_out(self) -> Callable[[], None]:
         return start_thread("charter-sqlite-lookout", partial(watch_file, self._pooled, self.wakeup.ring))
 
@@ -256,7 +268,7 @@ def _driver(pooled: Any) -> sqlite3.Connection:
     return driver
 
 
-def _begin_immediate(connection: sqlite3.Connection, deadline: float) -> None:
+def _begin_immediate(connection: sqlite3.Connection, deadline: float, interrupted: threading.Event) -> None:
     """BEGIN IMMEDIATE with our own waiting: SQLite's is unfair between processes (RELIABILITY 4.1-18)."""
     pause = 0.000_2
     while True:
@@ -267,7 +279,8 @@ def _begin_immediate(connection: sqlite3.Connection, deadline: float) -> None:
             fault = sqlite_fault(exc)
             if not isinstance(fault, StoreBusyError) or time.monotonic() > deadline:
                 raise fault from exc
-        time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311  # jitter, not a secret
+        if interrupted.wait(pause * random.uniform(0.5, 1.5)):  # noqa: S311  # jitter, not a secret
+            raise TimedOutError("the unit was interrupted while it waited for the writer lock; nothing was written")
         pause = min(pause * 1.5, 0.01)
 
 
