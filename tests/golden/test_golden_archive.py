@@ -29,7 +29,7 @@ VECTORS = {
 ROW = ArchiveRow(7, "plan", bytes(range(32)), 2, 'p"\u20ac', 5, 1_700_000_000_000_000, bytes(range(16)), b'{"a"}')
 DATA = b'{"content_hash":"000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f","entity_id":"p\\"\xe2\x82\xac","entity_type":"plan","generation":2,"size":5,"stored_at":"2023-11-14T22:13:20Z"}'
 COMMITMENT = "52f11a305dd9c6b57d4d47a070657f40cef39ab29f6db7a6d1f7b5103a758626"
-ROOT = "74dc719c654c9496d4bae323b04e31ce6d391b23725b7a4b1e453ca76d6b7329"
+ROOT = "1ef46579174bfc3c6342998a7bf0d04557ac13bedc96db8ac13a54dbc890fd26"
 PROGRAM = """
 from datetime import UTC, datetime
 from charter_persist.model.archivable import ArchivablePlan
