@@ -13,6 +13,9 @@ class Proxy:
 
     `cut_request` names bytes on the way to the server that end it: `reaches_server` says whether the server still gets
     them. Its answer is lost in either case.
+
+    `hold_request` names bytes on the way to the server that are kept until `release`: then they reach it, and nothing that
+    the client sent after them does. `held` is set when they have come, `arrived` when the server has had time for them.
     """
 
     def __init__(self, host: str, port: int) -> None:
@@ -22,6 +25,9 @@ class Proxy:
         self.cut_after: bytes | None = None
         self.cut_request: bytes | None = None
         self.reaches_server = True
+        self.hold_request: bytes | None = None
+        self.held, self.arrived = threading.Event(), threading.Event()
+        self._released = threading.Event()
         self.cuts = 0
         self._deaf: set[socket.socket] = set()
         self._open: list[socket.socket] = []
@@ -46,6 +52,9 @@ class Proxy:
                 if not back and self.cut_request is not None and self.cut_request in data:
                     self._lose_answer(sink, data)
                     break
+                if not back and self.hold_request is not None and self.hold_request in data:
+                    self._hold(sink, data)
+                    break
                 if source not in self._deaf:
                     sink.sendall(data)
         for end in (source, sink):
@@ -60,6 +69,18 @@ class Proxy:
             server.sendall(data)
             time.sleep(0.3)
 
+    def _hold(self, server: socket.socket, data: bytes) -> None:
+        self.hold_request = None
+        self.held.set()
+        self._released.wait()
+        server.sendall(data)
+        time.sleep(0.5)
+        self.arrived.set()
+
+    def release(self) -> None:
+        """Let what is held reach the server."""
+        self._released.set()
+
     def drop_all(self) -> None:
         """Cut every connection now."""
         for end in self._open:
@@ -68,6 +89,7 @@ class Proxy:
 
     def close(self) -> None:
         """Stop."""
+        self.release()
         self._listener.close()
         self.drop_all()
         for end in self._open:

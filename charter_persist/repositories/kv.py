@@ -68,8 +68,8 @@ class KeyLog(Protocol):
         """Make of a key what a unit made of it; not both are None."""
         ...
 
-    def compact(self, *, upto: int | None, before: int | None, prefix: str) -> int:
-        """Drop replaced changes up to a revision or a time in microseconds, of which one is given; returns how many."""
+    def compact(self, *, upto: int | None, before: int | None, prefix: str) -> int | None:
+        """Drop replaced changes up to a revision or a time in microseconds, of which one is given; how many, if known."""
         ...
 
     def erase(self, key: str) -> int:
@@ -226,7 +226,7 @@ class KeyValueRepository(KeyValueReader):
             elif isinstance(operation, Delete) and self._current(operation.key) is not None:
                 self._change(operation.key, None, None)
 
-    def compact(self, *, upto: int | None = None, before: datetime | None = None, prefix: str = "") -> int:
+    def compact(self, *, upto: int | None = None, before: datetime | None = None, prefix: str = "") -> int | None:
         """Drop logged changes that newer ones replaced; what keys hold stays, and so does every journal entry.
 
         Afterwards the keys are known as of ``upto`` and later, and as of no revision before it. The compaction is
@@ -239,7 +239,7 @@ class KeyValueRepository(KeyValueReader):
             prefix: only of keys that begin so.
 
         Returns:
-            How many changes were dropped.
+            How many changes were dropped; None where the backend does not tell.
 
         Raises:
             NotFoundError: there is no such revision yet.

@@ -42,7 +42,8 @@ class Health:
 
     Attributes:
         ok: True where a view could be opened.
-        problem: what is wrong and what to do, in one sentence; None where nothing is.
+        problem: what is wrong and what to do, in one sentence; None where nothing is. A cluster can be usable and have
+            one, such as a member that is away.
     """
 
     ok: bool

@@ -12,15 +12,19 @@ from __future__ import annotations
 import contextvars
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any, Final, TypeVar
 
 import stamina
 
 from charter_persist.backends.contract import KvEntryRow
-from charter_persist.backends.contract.single import KeyBackend, KeyReader, KeyTransaction
+from charter_persist.backends.contract.single import OWN_KEYS, KeyBackend, KeyReader, KeyTransaction
 from charter_persist.errors import (
     CharterError,
     CommitUnknownError,
+    CompactedError,
+    NotFoundError,
     NotSupportedError,
     SerializationFailureError,
 )
@@ -42,8 +46,8 @@ from charter_persist.watch.subjects import parse_subjects
 R = TypeVar("R")
 T = TypeVar("T")
 
-# What became of named units is kept under keys that no caller can use: theirs begin with a slash.
-OPERATION_KEYS: Final = "operation:"
+# What became of named units is kept under keys that no caller can use.
+OPERATION_KEYS: Final = OWN_KEYS + "operation:"
 _GIVEN_UP: Final = b""
 
 
@@ -97,11 +101,10 @@ class BackendKeyLog:
     """`repositories.kv.KeyLog` over the transaction of a backend."""
 
     def __init__(self, context: KeyUnitContext) -> None:
-        backend, options = context.backend, context.options
         self._context = context
         self.keys: KeyReader = context.transaction
-        self.kv_value_bytes_max = min(options.kv_value_bytes_max, backend.value_bytes_max)
-        self.operations_max = min(options.transaction_operations_max, backend.operations_max)
+        self.kv_value_bytes_max = context.options.kv_value_bytes_max
+        self.operations_max = context.options.transaction_operations_max
 
     @property
     def revision(self) -> int:
@@ -117,13 +120,13 @@ class BackendKeyLog:
         """Remember it for the commit."""
         self._context.changes[key] = after
 
-    def compact(self, *, upto: int | None, before: int | None, prefix: str) -> int:
+    def compact(self, *, upto: int | None, before: int | None, prefix: str) -> None:
         """Drop history up to a revision when the unit ends, whatever becomes of it; how much, the backend does not tell."""
-        name = self._context.backend.name
+        backend = self._context.backend
         if upto is None or prefix:
-            raise NotSupportedError(f"the {name} backend compacts all keys, up to a revision; give upto alone")
+            raise NotSupportedError(f"the {backend.name} backend compacts all keys, up to a revision; give upto alone")
+        check_known(upto, backend.snapshot())
         self._context.compacted = upto
-        return 0
 
     def erase(self, key: str) -> int:
         """Past values go with a compaction alone."""
@@ -150,7 +153,8 @@ class KeyCommit:
         try:
             context.finish()
             if context.compacted is not None:
-                self._backend.compact(context.compacted)
+                with suppress(CompactedError):  # beyond that already, so nothing is left to drop
+                    self._backend.compact(context.compacted)
             return Receipt(self._transaction.commit(context.changes)) if context.changes else None
         finally:
             self.abort()
@@ -183,15 +187,21 @@ class KeyStore(SingleStore):
 
     _backend: KeyBackend
 
+    def __init__(
+        self, backend: KeyBackend, sources: Sources, *, unit_timeout_s: float = 30.0, read_only: bool = False
+    ) -> None:
+        limited = _within(backend, sources)
+        super().__init__(backend, limited, unit_timeout_s=unit_timeout_s, read_only=read_only)
+
     def _commit(self, release: Callable[[], None]) -> KeyCommit:
         return KeyCommit(self._backend, self._sources, release)
 
     def read(self, *, as_of: int | None = None) -> ReadView:
-        """As `Store.read`."""
+        """As `Store.read`; a view of the present is of the moment of its first read."""
         self._check_open()
         keys = self._backend.snapshot()
         if as_of is not None:
-            keys = keys.at(check_position(as_of, field="as_of"))
+            keys = keys.at(check_known(check_position(as_of, field="as_of"), keys))
         return ReadView(KeyView(self.name, keys, self._sources.options))
 
     def watch(self, pattern: str, *, after: int | None = None) -> Watch:
@@ -247,10 +257,13 @@ class KeyStore(SingleStore):
         self._refuse_writing()
         self._refuse_nesting()
         kept = OPERATION_KEYS + check_text(operation_id, field="operation_id")
-        attempts = stamina.retry_context(on=worth_retrying, attempts=None, timeout=self._timeout_s)
-        for attempt in attempts:
-            with attempt:
-                return self._resolve(kept)
+        attempts = stamina.retry_context(on=_may_be_resolved, attempts=None, timeout=self._timeout_s)
+        try:
+            for attempt in attempts:
+                with attempt:
+                    return self._resolve(kept)
+        except CommitUnknownError as exc:
+            raise CommitUnknownError(exc.message, operation_id=operation_id) from exc
         raise SerializationFailureError
 
     def _resolve(self, kept: str) -> Outcome[Any] | None:
@@ -264,19 +277,47 @@ class KeyStore(SingleStore):
             transaction.rollback()
 
     def health_check(self) -> Health:
-        """As `Store.health_check`, asking every server."""
+        """As `Store.health_check`; a store that works tells what is wrong with its servers all the same."""
         try:
             self._check_open()
+            next(self._backend.snapshot().scan("", limit=1), None)
             problems = self._backend.diagnose().problems
         except CharterError as exc:
-            problems = (exc.message,)
-        return Health(ok=not problems, problem=problems[0] if problems else None)
+            return Health(ok=False, problem=exc.message)
+        return Health(ok=True, problem=next(iter(problems), None))
 
     def lease(self, ttl_s: float) -> Lease:
         """As `Store.lease`."""
         self._check_open()
         self._refuse_writing()
         return self._kept(Lease(self._backend, ttl_s))
+
+
+def check_known(revision: int, keys: KeyReader) -> int:
+    """Return a revision that there is already.
+
+    Raises:
+        NotFoundError: there is none yet.
+    """
+    newest = keys.revision
+    if revision > newest:
+        raise NotFoundError(f"there is no revision {revision}; the newest is {newest}", newest=newest)
+    return revision
+
+
+def _within(backend: KeyBackend, sources: Sources) -> Sources:
+    """The same with limits that the backend keeps too."""
+    options = replace(
+        sources.options,
+        kv_value_bytes_max=min(sources.options.kv_value_bytes_max, backend.value_bytes_max),
+        transaction_operations_max=min(sources.options.transaction_operations_max, backend.operations_max),
+    )
+    return replace(sources, options=options)
+
+
+def _may_be_resolved(error: Exception) -> bool:
+    """Whether asking again may tell; a mark of which nobody knows whether it was left does no harm twice."""
+    return worth_retrying(error) or isinstance(error, CommitUnknownError)
 
 
 def _record(context: KeyUnitContext, key: str, value: Any) -> KvEntryRow:

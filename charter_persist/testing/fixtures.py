@@ -50,7 +50,8 @@ class Requirement(StrEnum):
     Attributes:
         REOPEN: the store is there after every handle was closed, and each handle has resources of its own.
         READ_ONLY: the same store can be opened for reading only.
-        JOURNAL: every change is logged in a journal, and what was replaced stays until it is compacted.
+        JOURNAL: the store is a ledger: every kind of record, each change logged in a journal, units that share a commit
+            or are flushed before it, history that is compacted by prefix and erased by key.
     """
 
     REOPEN = "reopen"

@@ -24,7 +24,7 @@ from charter_persist.proofs import verify_inclusion
 from charter_persist.store import Store
 from charter_persist.testing.assertions import nothing_written, refused
 from charter_persist.testing.backdoor import BackDoor
-from charter_persist.testing.fixtures import OpenStore, StoreFixtures
+from charter_persist.testing.fixtures import OpenStore, Requirement, StoreFixtures, requires
 from charter_persist.testing.kv import entries_of, put
 from charter_persist.testing.names import LITERAL, NOT_TEXTS, REFUSED
 from charter_persist.testing.sources import FIRST_MOMENT, CountingSources
@@ -150,7 +150,18 @@ class KeyValuePageConformance(StoreFixtures):
             ]
             page = uow.kv.list(limit=2)
             assert [entry.key for entry in uow.kv.list(limit=2, cursor=page.cursor).items] == ["/d", "/g"]
+            assert [entry.key for entry in uow.kv.iter("/d")] == ["/d"]
+
+    @requires(Requirement.JOURNAL)
+    def test_a_unit_lists_what_it_flushed(self, store: Store) -> None:
+        """As what it did not flush."""
+        fill(store, "/b", "/d", "/f")
+        with store.begin() as uow:
+            uow.kv.set("/d", b"changed")
+            uow.kv.delete("/f")
+            uow.kv.set("/h", b"new")
             uow.flush()
+            assert [(e.key, e.value) for e in uow.kv.iter()] == [("/b", b"/b"), ("/d", b"changed"), ("/h", b"new")]
             assert [entry.key for entry in uow.kv.iter("/d")] == ["/d"]
 
     def test_a_cursor_is_of_its_listing(self, store: Store) -> None:
@@ -160,7 +171,18 @@ class KeyValuePageConformance(StoreFixtures):
             cursor = view.kv.list("/a", limit=1).cursor
             with refused(InvalidInputError, "prefix"):
                 view.kv.list("/b", cursor=cursor)
-            texts = [*LITERAL, *REFUSED, "9/a", "1", "/a", "-1/a", "\u0661/a", "1e3/a", "9" * 30 + "/a", "1/\0"]
+            texts = [
+                *LITERAL,
+                *REFUSED,
+                f"{view.revision + 1_000}/a",
+                "1",
+                "/a",
+                "-1/a",
+                "\u0661/a",
+                "1e3/a",
+                "9" * 30 + "/a",
+                "1/\0",
+            ]
             forged = [base64.urlsafe_b64encode(text.encode(errors="surrogatepass")).decode() for text in texts]
             for bad in ("", "!", "a", "=", "\0", "\ud800", "\u20ac", 7, b"YQ==", *forged):
                 with pytest.raises(InvalidInputError):

@@ -20,11 +20,12 @@ from charter_persist.model.entry import Delete, Entry, Set
 from charter_persist.model.pattern import Pattern
 from charter_persist.store import Store
 from charter_persist.testing.assertions import refused
-from charter_persist.testing.fixtures import OpenStore, StoreFixtures
-from charter_persist.testing.kv import put
+from charter_persist.testing.fixtures import OpenStore, Requirement, StoreFixtures
+from charter_persist.testing.kv import newest, put
 from charter_persist.unit_of_work import UnitOfWork
 from charter_persist.watch.delivery import Watch
 from charter_persist.watch.event import WatchBatch, WatchEvent
+from charter_persist.watch.subjects import STORES
 
 PATIENCE_S: Final = 60.0
 KEYS: Final = ("/a", "/a/x", "/a/y/z", "/b", "/b/x", "/*")
@@ -77,12 +78,21 @@ def change(event: WatchEvent) -> Change:
     return event.key, event.old_value, event.new_value, event.version
 
 
-def record_keys(store: Store, units: int, seed: int = 7) -> None:
-    """Units that set, change and delete keys, and some of other stores between them."""
-    chance = Random(seed)  # noqa: S311  # chance, not a secret
+def count_units(uow: UnitOfWork, number: int) -> None:
+    """A change of another store."""
+    uow.metadata.set("count", number)
+
+
+def no_change(_uow: UnitOfWork, _number: int) -> None:
+    """Nothing, where there is no other store."""
+
+
+def record_keys(store: Store, units: int, beside: Callable[[UnitOfWork, int], None]) -> None:
+    """Units that set, change and delete keys, and do something beside it."""
+    chance = Random(7)  # noqa: S311  # chance, not a secret
     for number in range(units):
         with store.begin() as uow:
-            uow.metadata.set("count", number)
+            beside(uow, number)
             for key in chance.sample(KEYS, chance.choice((0, 1, 1, 2, 4))):
                 if chance.random() < 0.3:
                     uow.kv.delete(key, missing_ok=True)
@@ -90,14 +100,12 @@ def record_keys(store: Store, units: int, seed: int = 7) -> None:
                     uow.kv.set(key, b"%d" % number)
 
 
-def differences(store: Store, pattern: str) -> dict[int, set[Change]]:
-    """For each revision that changed keys that fit what it changed: the difference of the views as of it and before."""
+def differences(store: Store, pattern: str, start: int) -> dict[int, set[Change]]:
+    """For each revision behind one without keys: the difference of the views as of it and before, of keys that fit."""
     found = {}
     fitting = Pattern(pattern)
-    with store.read() as view:
-        newest = view.revision
     before: dict[str, Entry] = {}
-    for revision in range(1, newest + 1):
+    for revision in range(start + 1, newest(store) + 1):
         with store.read(as_of=revision) as view:
             now = {entry.key: entry for entry in view.kv.iter() if fitting.fits(entry.key)}
         changed = set()
@@ -116,41 +124,49 @@ def differences(store: Store, pattern: str) -> dict[int, set[Change]]:
 class WatchConformance(StoreFixtures):
     """What a watch tells of keys."""
 
+    @pytest.fixture
+    def beside(self, lacking: frozenset[Requirement]) -> Callable[[UnitOfWork, int], None]:
+        """What units do beside changing keys: a change of another store, where the backend has one."""
+        return no_change if Requirement.JOURNAL in lacking else count_units
+
     @pytest.mark.parametrize("pattern", PATTERNS)
-    def test_a_watch_tells_the_differences_of_views(self, store: Store, pattern: str) -> None:
+    def test_a_watch_tells_the_differences_of_views(
+        self, store: Store, pattern: str, beside: Callable[[UnitOfWork, int], None]
+    ) -> None:
         """All of them, once, in order, a unit's together; from the beginning and from every bookmark."""
-        record_keys(store, 40)
-        expected = differences(store, pattern)
-        put(store, **{"none": b"", "a": b"", "*": b"", "a/x": b""})
-        with store.read() as view:
-            newest = view.revision
-        for after in range(newest):
+        start = newest(store)
+        record_keys(store, 40, beside)
+        expected = differences(store, pattern, start)
+        last = put(store, **{"none": b"", "a": b"", "*": b"", "a/x": b""})
+        for after in range(start, last):
             batches = take(store, f"kv:{pattern}", 1 + sum(revision > after for revision in expected), after)
             told = {batch.revision: set(map(change, batch.events)) for batch in batches[:-1]}
             assert told == {revision: changes for revision, changes in expected.items() if revision > after}
             assert list(told) == sorted(told)
             assert sum(len(batch.events) for batch in batches[:-1]) == sum(map(len, told.values()))
-            assert batches[-1].revision == newest
+            assert batches[-1].revision == last
 
-    def test_a_watch_goes_on_at_every_batch(self, store: Store) -> None:
+    def test_a_watch_goes_on_at_every_batch(self, store: Store, beside: Callable[[UnitOfWork, int], None]) -> None:
         """The revision of a batch is its bookmark: a new watch behind it begins with the next one."""
-        record_keys(store, 30)
-        count = len(differences(store, "/*"))
-        batches = take(store, "kv:/*", count)
+        start = newest(store)
+        record_keys(store, 30, beside)
+        count = len(differences(store, "/*", start))
+        batches = take(store, "kv:/*", count, start)
         for number, batch in enumerate(batches[:-1], 1):
             assert take(store, "kv:/*", count - number, batch.revision) == batches[number:]
 
     def test_a_batch_has_what_a_unit_came_to(self, store: Store) -> None:
         """Net effects: what was set twice is told once, and what came and went is not told."""
-        put(store, kept=b"1", gone=b"1")
+        before = put(store, kept=b"1", gone=b"1")
         with store.begin() as uow:
             uow.kv.set("/kept", b"2")
             uow.kv.set("/kept", b"3")
             uow.kv.set("/passing", b"1")
             uow.kv.delete("/passing")
             uow.kv.transaction([Delete("/gone"), Set("/gone", b"again"), Set("/new", b"1"), Delete("/absent")])
-        (batch,) = take(store, "kv:/*", 1, after=1)
-        assert batch.revision == 2
+        assert uow.receipt is not None
+        (batch,) = take(store, "kv:/*", 1, before)
+        assert batch.revision == uow.receipt.revision
         assert set(map(change, batch.events)) == {
             ("/kept", b"1", b"3", 2),
             ("/gone", b"1", b"again", 2),
@@ -159,11 +175,11 @@ class WatchConformance(StoreFixtures):
 
     def test_a_deletion_has_the_old_value(self, store: Store) -> None:
         """And a key that is created again begins at version 1."""
+        start = newest(store)
         put(store, a=b"1")
-        with store.begin() as uow:
-            uow.kv.delete("/a")
+        delete(store, "/a")
         put(store, a=b"2")
-        batches = take(store, "kv:/a", 3)
+        batches = take(store, "kv:/a", 3, start)
         assert [change(event) for batch in batches for event in batch.events] == [
             ("/a", None, b"1", 1),
             ("/a", b"1", None, 0),
@@ -183,9 +199,9 @@ class WatchConformance(StoreFixtures):
 
     def test_a_watch_from_now_tells_what_comes(self, store: Store) -> None:
         """And nothing of before, whenever it is read."""
-        put(store, a=b"1")
+        before = put(store, a=b"1")
         with watching(store, "kv:/*", None) as watch:
-            assert watch.revision == 1
+            assert before <= watch.revision <= newest(store)
             put(store, a=b"2")
             assert [change(event) for event in next(watch).events] == [("/a", b"1", b"2", 2)]
 
@@ -198,40 +214,40 @@ class WatchConformance(StoreFixtures):
 
     def test_a_future_revision_waits(self, store: Store) -> None:
         """What comes before it is passed over."""
-        put(store, a=b"0")
-        with watching(store, "kv:/*", 4) as watch:
-            assert watch.revision == 4
-            for number in range(1, 6):
-                put(store, a=b"%d" % number)
+        after = put(store, a=b"0") + 3
+        with watching(store, "kv:/*", after) as watch:
+            assert watch.revision == after
+            revisions = [put(store, a=b"%d" % number) for number in range(1, 6)]
+            first = next(number for number, revision in enumerate(revisions, 1) if revision > after)
             batch = next(watch)
-            assert (batch.revision, watch.revision) == (5, 5)
-            assert [change(event) for event in batch.events] == [("/a", b"3", b"4", 5)]
+            assert batch.revision == revisions[first - 1]
+            # As many revisions as there are units, but where others share them.
+            assert batch.revision <= watch.revision < [*revisions, newest(store) + 1][first]
+            assert [change(event) for event in batch.events] == [("/a", b"%d" % (first - 1), b"%d" % first, first + 1)]
 
     def test_progress_is_told_where_nothing_fits(self, store: Store) -> None:
         """Behind the last batch it is how far was looked, before that never beyond what was delivered."""
-        put(store, a=b"1")
+        start = newest(store)
+        first = put(store, a=b"1")
         put(store, other=b"1")
-        put(store, a=b"2")
+        second = put(store, a=b"2")
         put(store, other=b"2")
-        with watching(store, "kv:/a") as watch:
-            assert watch.revision == 0
-            assert next(watch).revision == 1
-            assert 1 <= watch.revision < 3
-            assert next(watch).revision == 3
-            put(store, a=b"3")
-            assert 3 <= watch.revision < 5
-            assert next(watch).revision == 5
-            assert watch.revision == 5
+        with watching(store, "kv:/a", start) as watch:
+            assert watch.revision == start
+            assert next(watch).revision == first
+            assert first <= watch.revision < second
+            assert next(watch).revision == second
+            third = put(store, a=b"3")
+            assert second <= watch.revision < third
+            assert next(watch).revision == third
+            assert third <= watch.revision <= newest(store)
 
     def test_a_slow_reader_misses_nothing(self, store: Store) -> None:
         """10,000 changes while it does not read; then it has them all, in order."""
         with watching(store, "kv:/n/*", None) as watch:
-            for unit in range(100):
-                with store.begin() as uow:
-                    for number in range(100):
-                        uow.kv.set(f"/n/{number:02}", b"%d" % unit)
+            revisions = [put(store, **{f"n/{number:02}": b"%d" % unit for number in range(100)}) for unit in range(100)]
             batches = list(islice(watch, 100))
-        assert [batch.revision for batch in batches] == list(range(1, 101))
+        assert [batch.revision for batch in batches] == revisions
         assert [event.new_value for batch in batches for event in batch.events] == [
             b"%d" % unit for unit in range(100) for _ in range(100)
         ]
@@ -240,19 +256,21 @@ class WatchConformance(StoreFixtures):
         """A watch that ends at any moment goes on from its bookmark, while others write."""
         units = 400
         with open_store() as writer, open_store() as reader:
-            thread = threading.Thread(target=record_counts, args=(writer, units))
+            bookmark = newest(reader)
+            revisions: list[int] = []
+            thread = threading.Thread(target=record_counts, args=(writer, units, revisions))
             thread.start()
             chance = Random(3)  # noqa: S311  # chance, not a secret
-            values: list[Any] = []
-            bookmark = resumes = 0
-            while len(values) < units:
+            batches: list[WatchBatch] = []
+            resumes = 0
+            while len(batches) < units:
                 with watching(reader, "kv:/n", bookmark) as watch:
-                    for batch in islice(watch, chance.choice((0, 1, 1, 2, 3))):
-                        values += [event.new_value for event in batch.events]
-                    bookmark = watch.revision if chance.random() < 0.5 or not values else int(values[-1]) + 1
+                    batches += islice(watch, chance.choice((0, 1, 1, 2, 3)))
+                    bookmark = watch.revision if chance.random() < 0.5 or not batches else batches[-1].revision
                 resumes += 1
             thread.join()
-        assert values == [b"%d" % number for number in range(units)]
+        assert [event.new_value for batch in batches for event in batch.events] == [b"%d" % n for n in range(units)]
+        assert [batch.revision for batch in batches] == revisions
         assert resumes >= 200
 
     @pytest.mark.parametrize("pattern", BAD_PATTERNS)
@@ -281,10 +299,10 @@ class WatchConformance(StoreFixtures):
             store.watch("kv:/*")
 
 
-def record_counts(store: Store, units: int) -> None:
-    """Units that count in one key."""
+def record_counts(store: Store, units: int, revisions: list[int]) -> None:
+    """Units that count in one key, each with its revision."""
     for number in range(units):
-        put(store, n=b"%d" % number)
+        revisions.append(put(store, n=b"%d" % number))
 
 
 @pytest.mark.spec("KV-5", "P18")
@@ -339,6 +357,14 @@ class WatchStoresConformance(StoreFixtures):
                 uow.audit.append("HAPPENED", scope=scope, subject=("thing", "1"), event_id=f"of {scope}")
         assert told(store, "audit:AREA:x", 1) == told(store, "audit:AREA:x", 1, after=1)
         assert [subject for _, subject, *_ in told(store, "audit:AREA:x/y", 1)] == ["AREA:x/y/of AREA:x/y"]
+
+    @pytest.mark.parametrize("kind", STORES)
+    def test_closing_the_store_ends_a_watch_of_any_store(self, open_store: OpenStore, kind: str) -> None:
+        """Also where nobody reads it."""
+        store = open_store()
+        watch = store.watch(f"{kind}:*")
+        store.close()
+        assert list(watch) == []
 
     def test_several_changes_of_one_unit_come_in_the_order_of_the_journal(self, store: Store) -> None:
         """Where a store logs each change, each is told, the old value of one being the new value of the one before."""

@@ -13,6 +13,7 @@ import pytest
 import charter_persist.testing
 from charter_persist.testing import LedgerConformance, PostgresPlaces, PrivatePlaces, Requirement, SqlitePlaces
 from charter_persist.testing import assertions as assertions_module
+from charter_persist.testing.etcd_places import EtcdPlaces
 from charter_persist.testing.places import MemoryPlaces
 
 PARTS = [part for part in LedgerConformance.__mro__ if any(name.startswith("test_") for name in vars(part))]
@@ -22,6 +23,15 @@ NEEDS_REOPEN = {
     "test_who_waits_for_the_lock_of_another_handle_is_interrupted",
 }
 NEEDS_READ_ONLY = {"test_a_read_only_handle_reads_and_never_writes"}
+NEEDS_JOURNAL = {
+    "test_every_change_of_a_key_is_logged",
+    "test_the_journal_has_what_a_unit_came_to",
+    "test_a_flushed_key_is_not_changed_again",
+    "test_each_unit_of_a_batch_has_its_own_revision",
+    "test_a_ledger_keeps_the_limits_of_keys",
+    "test_a_unit_lists_what_it_flushed",
+    "test_a_watch_holds_no_view_while_it_waits",
+}
 
 
 def methods_of(part: type) -> dict[str, Callable[..., Any]]:
@@ -45,7 +55,7 @@ def test_no_test_of_one_part_hides_one_of_another() -> None:
 
 def test_every_part_that_is_public_is_in_the_suite() -> None:
     public = {name for name in charter_persist.testing.__all__ if name.endswith("Conformance")}
-    assert public == {part.__name__ for part in PARTS} | {"LedgerConformance"}
+    assert public == {part.__name__ for part in PARTS} | {"LedgerConformance", "KeyStoreConformance"}
 
 
 def test_every_test_says_what_it_requires() -> None:
@@ -57,6 +67,7 @@ def test_skips_are_exactly_what_a_backend_declares() -> None:
     assert skipped(SqlitePlaces.lacks) == skipped(PostgresPlaces.lacks) == set()
     assert skipped(MemoryPlaces.lacks) == skipped(PrivatePlaces.lacks) == NEEDS_REOPEN | NEEDS_READ_ONLY
     assert skipped(frozenset({Requirement.READ_ONLY})) == NEEDS_READ_ONLY
+    assert skipped(EtcdPlaces.lacks) == NEEDS_JOURNAL
 
 
 def test_pytest_explains_the_assertions_of_every_module_with_tests() -> None:

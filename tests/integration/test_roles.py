@@ -292,7 +292,7 @@ def test_every_verb_of_a_unit_works_as_the_application(bare: Deployment) -> None
         store.run(lambda uow: uow.sessions.seal("s", "CLOSED"))
         store.run(lambda uow: uow.metadata.set("key", 3))
         store.run(lambda uow: uow.kv.compare_and_set("/a", b"2", expected=1))
-        store.run(lambda uow: uow.kv.compact(upto=5) + uow.kv.erase("/a"))
+        store.run(lambda uow: (uow.kv.compact(upto=5), uow.kv.erase("/a")))
         store.scrub()
     with connect(bare.url("charter_auditor"), read_only=True) as store:
         assert verify(store, store_id=store.store_id).level is Level.CHAIN

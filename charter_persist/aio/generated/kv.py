@@ -46,7 +46,7 @@ class AsyncKeyValueRepository(AsyncKeyValueReader):
         """Async form of `KeyValueRepository.transaction`."""
         await self._do(KeyValueRepository, lambda it: it.transaction(operations))
 
-    async def compact(self, *, upto: int | None = None, before: datetime | None = None, prefix: str = "") -> int:
+    async def compact(self, *, upto: int | None = None, before: datetime | None = None, prefix: str = "") -> int | None:
         """Async form of `KeyValueRepository.compact`."""
         return await self._do(KeyValueRepository, lambda it: it.compact(upto=upto, before=before, prefix=prefix))
 

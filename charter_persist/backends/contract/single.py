@@ -9,10 +9,16 @@ Imports nothing but its neighbours. Source: DESIGN 1 (two kinds of backend), KV-
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from charter_persist.backends.contract.kv import KvEntryRow
 from charter_persist.backends.contract.ledger import BackendCapabilities, Diagnosis, Listener
+
+OWN_KEYS: Final = "/\x00"
+"""Keys that begin so are the store's own: `KeyReader.get` and commits take them, no scan and no feed tells of them.
+
+No caller can use one, since no name holds a control character.
+"""
 
 
 class SingleBackend(Protocol):

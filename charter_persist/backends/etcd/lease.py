@@ -52,6 +52,10 @@ class Leases:
             return
 
     def time_to_live(self, lease: str) -> float | None:
-        """How many seconds it has left, rounded down; None where it has ended."""
-        answer: Any = self._cluster.ask(LEASE_TIME_TO_LIVE, LEASE_TIME_TO_LIVE.request(ID=lease_number(lease)))
+        """How many seconds it has left, rounded down; None where it has ended, or is a text that no lease has."""
+        try:
+            number = lease_number(lease)
+        except InvalidInputError:
+            return None
+        answer: Any = self._cluster.ask(LEASE_TIME_TO_LIVE, LEASE_TIME_TO_LIVE.request(ID=number))
         return None if answer.TTL < 0 else float(answer.TTL)

@@ -13,6 +13,7 @@ import struct
 from typing import Any, Final
 
 from charter_persist.backends.contract.kv import KvEntryRow
+from charter_persist.backends.contract.single import OWN_KEYS
 from charter_persist.errors import IntegrityError, InvalidInputError
 
 # No text in UTF-8 begins with this byte, and no value of MessagePack or CBOR's common types does.
@@ -27,6 +28,8 @@ class Keyspace:
     def __init__(self, namespace: str) -> None:
         self.namespace = namespace
         self._namespace = namespace.encode()
+        # The keys of the store itself stand before those of callers, so one range has all of the latter.
+        self._behind_own = after_prefix(self.key(OWN_KEYS))
 
     def key(self, key: str) -> bytes:
         """What the cluster knows a key as."""
@@ -37,9 +40,9 @@ class Keyspace:
         return key[len(self._namespace) :].decode("utf-8", "backslashreplace")
 
     def span(self, prefix: str) -> tuple[bytes, bytes]:
-        """Where the keys that begin so start, and where they have ended."""
+        """Where the keys of callers that begin so start, and where they have ended."""
         start = self.key(prefix or "/")
-        return start, after_prefix(start)
+        return max(start, self._behind_own), after_prefix(start)
 
     @property
     def probe(self) -> bytes:

@@ -76,7 +76,8 @@ def doctor(invocation: Invocation) -> int:
     with invocation.open() as store:
         health = store.health_check()
         diagnosis = store.diagnose()
-    problems = [*([] if health.problem is None else [health.problem]), *diagnosis.problems]
+    told = [*([] if health.problem is None else [health.problem]), *diagnosis.problems]
+    problems = list(dict.fromkeys(told))
     lines = [Line(f"problem: {problem}") for problem in problems] or [Line("no problems")]
     answer(
         invocation,

@@ -1,6 +1,7 @@
 """``charter kv``: keys and values, byte for byte.
 
-A value comes from the command line, from a file or from standard input, and goes into a pipe as it is.
+A value comes from the command line, from a file or from standard input, and goes into a pipe as it is. What others change
+meanwhile, where the backend lets them, is decided anew and not told: so the exit code says what became of the keys.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from charter_persist.errors import InvalidInputError
 from charter_persist.model.canonical import parse_json
 from charter_persist.model.entry import CheckRevision, CheckVersion, Delete, Entry, KvOperation, Set
 from charter_persist.model.time import format_time, parse_time
+from charter_persist.unit_of_work import UnitOfWork
 from charter_persist.watch.subjects import escaped
 
 PAGE_MAX = 10_000
@@ -79,8 +81,8 @@ def set_key(invocation: Invocation, key: str, value: str | None, source: IO[byte
     Without VALUE it comes from FILE, else from standard input.
     """
     data = _given(value, source)
-    with invocation.open(read_only=False) as store, store.begin() as uow:
-        version = uow.kv.set(key, data)
+    with invocation.open(read_only=False) as store:
+        version = store.run(lambda uow: uow.kv.set(key, data)).value
     answer(invocation, {"key": key, "version": version}, Line(f"{key} has version {version}"))
 
 
@@ -112,8 +114,12 @@ def compare_and_set(
     Of several that try, one succeeds.
     """
     data = _given(value, source)
-    with invocation.open(read_only=False) as store, store.begin() as uow:
-        version = uow.kv.compare_and_set(key, data, expected=expected, expected_revision=expected_revision)
+
+    def change(uow: UnitOfWork) -> int:
+        return uow.kv.compare_and_set(key, data, expected=expected, expected_revision=expected_revision)
+
+    with invocation.open(read_only=False) as store:
+        version = store.run(change).value
     answer(invocation, {"key": key, "version": version}, Line(f"{key} has version {version}"))
 
 
@@ -124,8 +130,8 @@ def compare_and_set(
 @pass_invocation
 def delete_key(invocation: Invocation, key: str, missing_ok: bool) -> None:
     """Remove KEY; what it held stays in the history."""
-    with invocation.open(read_only=False) as store, store.begin() as uow:
-        deleted = uow.kv.delete(key, missing_ok=missing_ok)
+    with invocation.open(read_only=False) as store:
+        deleted = store.run(lambda uow: uow.kv.delete(key, missing_ok=missing_ok)).value
     answer(invocation, {"key": key, "deleted": deleted}, Line(f"{key} {'is deleted' if deleted else 'was absent'}"))
 
 
@@ -160,9 +166,7 @@ def transaction(invocation: Invocation, source: IO[bytes]) -> None:
     """
     operations = _operations(parse_json(source.read()))
     with invocation.open(read_only=False) as store:
-        with store.begin() as uow:
-            uow.kv.transaction(operations)
-        receipt = uow.receipt
+        receipt = store.run(lambda uow: uow.kv.transaction(operations)).receipt
     document = {"operations": len(operations), "revision": receipt.revision if receipt else None}
     answer(invocation, document, Line("nothing was to be changed" if receipt is None else f"done: {receipt.revision}"))
 
@@ -181,7 +185,7 @@ def compact(invocation: Invocation, prefix: str, upto: int | None, before: str |
     moment: datetime | None = None if before is None else parse_time(before)
     with invocation.open(read_only=False) as store, store.begin() as uow:
         dropped = uow.kv.compact(upto=upto, before=moment, prefix=prefix)
-    answer(invocation, {"dropped": dropped}, Line(f"{dropped} changes dropped"))
+    answer(invocation, {"dropped": dropped}, Line("compacted" if dropped is None else f"{dropped} changes dropped"))
 
 
 @kv.command("erase")
