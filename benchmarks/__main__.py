@@ -9,7 +9,20 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from benchmarks import archive, bundle, execution, fsck, index, kv, on_asyncio, on_postgres, on_sqlite, pure, watching
+from benchmarks import (
+    archive,
+    bundle,
+    execution,
+    fsck,
+    index,
+    kv,
+    on_asyncio,
+    on_postgres,
+    on_sqlite,
+    pure,
+    vectors,
+    watching,
+)
 from benchmarks.measure import Row
 
 HEAD = ("what", "charter_persist", "peer", "ratio", "wanted")
@@ -37,6 +50,7 @@ def rows(only: str | None, url: str | None, folder: Path, *, quick: bool) -> Ite
         "pure": lambda: pure.run(quick=quick),
         "sqlite": lambda: on_sqlite.run(folder, quick=quick),
         "kv": lambda: kv.run(folder, quick=quick),
+        "vectors": lambda: vectors.run(folder, quick=quick),
         "watch": lambda: watching.run_embedded(folder, quick=quick),
         "execution": lambda: execution.run(folder, quick=quick),
         "archive": lambda: archive.run(folder, quick=quick),
@@ -69,6 +83,7 @@ def main() -> None:
             "pure",
             "sqlite",
             "kv",
+            "vectors",
             "watch",
             "execution",
             "archive",

@@ -206,6 +206,26 @@ class InvalidKeyError(InvalidInputError):
     code = "invalid-key"
 
 
+class DimensionError(InvalidInputError):
+    """The embedding has another dimension than its collection.
+
+    Attributes:
+        expected: the dimension of the collection.
+        actual: that of the embedding.
+    """
+
+    code = "dimension"
+    expected: int
+    actual: int
+
+    def __init__(self, message: str | None = None, *, expected: int, actual: int) -> None:
+        super().__init__(
+            message or f"the embedding has {actual} dimensions, its collection has {expected}",
+            expected=expected,
+            actual=actual,
+        )
+
+
 class NotCanonicalError(InvalidInputError):
     """The value has no canonical JSON form (RFC 8785)."""
 

@@ -34,6 +34,7 @@ from charter_persist.repositories.objects import ObjectReader, ObjectRepository
 from charter_persist.repositories.refs import RefReader, RefRepository
 from charter_persist.repositories.sessions import SessionReader, SessionRepository
 from charter_persist.repositories.states import StateReader, StateRepository
+from charter_persist.repositories.vectors import VectorReader, VectorRepository
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -133,6 +134,7 @@ class ReadView:
     events = _Lazy(EventReader)
     states = _Lazy(StateReader)
     messages = _Lazy(MessageReader)
+    vectors = _Lazy(VectorReader)
     journal = _Lazy(_journal_reader)
     reader = _Lazy(_reader)
 
@@ -192,6 +194,7 @@ class UnitOfWork:
     events = _Lazy(EventRepository)
     states = _Lazy(StateRepository)
     messages = _Lazy(MessageRepository)
+    vectors = _Lazy(VectorRepository)
     reader = _Lazy(_reader)
 
     def __init__(self, context: WorkContext, flush: Callable[[], Receipt | None]) -> None:

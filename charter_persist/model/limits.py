@@ -21,6 +21,7 @@ SizeLimit = Literal[
     "kv_value_bytes_max",
     "audit_details_bytes_max",
     "operation_value_bytes_max",
+    "vector_metadata_bytes_max",
 ]
 """Names of the limits that bound the canonical bytes of one value."""
 
@@ -42,6 +43,9 @@ class Options:
         audit_details_bytes_max: largest details of an audit event, in bytes of their canonical JSON.
         batch_objects_max: most objects in one batch.
         operation_value_bytes_max: largest value kept for an operation id, in bytes of its canonical JSON.
+        vector_dimension_max: most dimensions of an embedding.
+        vector_content_bytes_max: largest content of a vector document, in bytes of UTF-8.
+        vector_metadata_bytes_max: largest metadata of a vector document, in bytes of their canonical JSON.
 
     Raises:
         LimitExceededError: a limit is above its default, which is its ceiling.
@@ -58,6 +62,9 @@ class Options:
     audit_details_bytes_max: int = 256 * _KIB
     batch_objects_max: int = 100_000
     operation_value_bytes_max: int = 64 * _KIB
+    vector_dimension_max: int = 65_536
+    vector_content_bytes_max: int = 1 * _MIB
+    vector_metadata_bytes_max: int = 64 * _KIB
 
     def __post_init__(self) -> None:
         for field in fields(self):

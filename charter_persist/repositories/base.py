@@ -157,12 +157,21 @@ class WriteContext(UnitContext):
             TimedOutError: the unit exceeded its time limit.
             StoreClosedError: the unit has ended.
         """
+        self.make_room()
+        return self.journal.append(store, subject, operation, digest, self.now)
+
+    def make_room(self) -> None:
+        """Pass on what is buffered where that is much; called before each change.
+
+        Raises:
+            TimedOutError: the unit exceeded its time limit.
+            StoreClosedError: the unit has ended.
+        """
         self.check_open()
         self.check_time()
         if self.write.full:
             self.journal.settle()
             self.write.flush()
-        return self.journal.append(store, subject, operation, digest, self.now)
 
     def record_value(self, store: str, subject: str, operation: str, data: bytes, nonce: bytes = b"") -> int:
         """As `record`, with the commitment to the canonical bytes of a value; no bytes stand for a deletion."""

@@ -109,7 +109,7 @@ class WriteSet:
         return here + self._below.get_many(relation, [key for key in keys if key not in rows])
 
     def scan(self, relation: Relation[Row], order: tuple[str, ...], **bounds: Any) -> Iterator[Row]:
-        """As `Reader.scan`, with the changes of this unit, which are passed on first where there are any."""
-        if relation in self.changes:
+        """As `Reader.scan`, with the changes of this unit, which are passed on first where there are any of the table."""
+        if any(changed.name == relation.name for changed in self.changes):
             self.flush()
         return self._below.scan(relation, order, **bounds)

@@ -76,6 +76,7 @@ from charter_persist.testing.sources import CountingSources
 from charter_persist.testing.states import StateCacheConformance, StateInputConformance, StateStoreConformance
 from charter_persist.testing.suite import KeyStoreConformance, LedgerConformance
 from charter_persist.testing.units import UnitConformance
+from charter_persist.testing.vectors import VectorConformance, VectorInputConformance, VectorSearchConformance
 from charter_persist.testing.watch import WatchCompactionConformance, WatchConformance, WatchStoresConformance
 from charter_persist.testing.watch_ends import WatchEndConformance
 from charter_persist.testing.watch_executions import WatchExecutionConformance
@@ -150,6 +151,9 @@ __all__ = [
     "StoreFixtures",
     "TimeLimitConformance",
     "UnitConformance",
+    "VectorConformance",
+    "VectorInputConformance",
+    "VectorSearchConformance",
     "WatchCompactionConformance",
     "WatchConformance",
     "WatchEndConformance",

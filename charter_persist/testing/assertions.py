@@ -47,6 +47,7 @@ EXPLAINED: Final = (
     "sessions",
     "states",
     "units",
+    "vectors",
     "watch",
     "watch_ends",
     "watch_executions",

@@ -15,6 +15,7 @@ from charter_persist.backends.contract import JOURNAL_TILE, JOURNAL_TILE_ROOT, R
 from charter_persist.model.event import ExecutionPaused, ExecutionResumed
 from charter_persist.model.state import ExecutionSnapshot
 from charter_persist.model.time import from_micros
+from charter_persist.model.vector import VectorDocument
 from charter_persist.repositories.write_set import WriteSet
 from charter_persist.store import Store
 from charter_persist.testing.backdoor import BackDoor
@@ -39,6 +40,8 @@ def record_everything(store: Store) -> None:
             uow.metadata.set(name, name)
             uow.kv.set(f"/{name}", name.encode(), lease=uow.leases.grant(60.0 + len(name)))
             uow.archive("plan").store({"plan_id": name})
+            uow.vectors.ensure_collection(name, 2)
+            uow.vectors.upsert_batch(name, [VectorDocument(each, name, [1.0, 2.0], {"a": name}) for each in NAMES])
             uow.audit.append("NOTED", scope=f"AREA:{name}", subject=(name, name), event_id=name)
             uow.intents.store(intent(name))
             uow.intents.add_edge(edge(name, NAMES[0], weight=0.5))

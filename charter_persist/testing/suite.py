@@ -42,6 +42,7 @@ from charter_persist.testing.session_ends import SessionEndConformance
 from charter_persist.testing.sessions import SessionStoreConformance
 from charter_persist.testing.states import StateCacheConformance, StateInputConformance, StateStoreConformance
 from charter_persist.testing.units import UnitConformance
+from charter_persist.testing.vectors import VectorConformance, VectorInputConformance, VectorSearchConformance
 from charter_persist.testing.watch import WatchCompactionConformance, WatchConformance, WatchStoresConformance
 from charter_persist.testing.watch_ends import WatchEndConformance
 from charter_persist.testing.watch_executions import WatchExecutionConformance
@@ -85,6 +86,9 @@ class LedgerConformance(
     LeaseConformance,
     ElectionConformance,
     WatchExecutionConformance,
+    VectorConformance,
+    VectorSearchConformance,
+    VectorInputConformance,
     SessionStoreConformance,
     SessionEndConformance,
     JournalConformance,

@@ -33,6 +33,8 @@ from charter_persist.backends.contract import (
     STATE_SNAPSHOT,
     STATE_VALUE,
     THREAD,
+    VECTOR_COLLECTION,
+    VECTOR_DOCUMENT,
     Relation,
 )
 from charter_persist.errors import IntegrityError, NotSupportedError
@@ -47,7 +49,7 @@ DERIVED: Final = frozenset(
     }
 )
 # What may be lost or is of the moment, so a backup has none of it.
-CACHES: Final = frozenset({LEASE, STATE_SNAPSHOT, STATE_VALUE})
+CACHES: Final = frozenset({LEASE, STATE_SNAPSHOT, STATE_VALUE, VECTOR_COLLECTION, VECTOR_DOCUMENT})
 _INTEGERS: Final = range(-(2**63), 2**63)
 _ENCODE: Final = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode
 

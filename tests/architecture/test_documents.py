@@ -23,6 +23,7 @@ BLOCK = re.compile(r"```python\n(.*?)```", re.DOTALL)
         "docs/reference/intents.md",
         "docs/how-to/follow-executions.md",
         "docs/how-to/async.md",
+        "docs/reference/vectors.md",
     ],
 )
 def test_the_python_of_a_page_runs_as_it_stands(page: str, tmp_path: Path) -> None:

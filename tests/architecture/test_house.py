@@ -21,6 +21,7 @@ PACKAGE = ROOT / "charter_persist"
 ERRORS = [cls for _, cls in make_error_reference.family(errors.CharterError)]
 MADE_WITH = {
     "VersionConflictError": {"expected": 1, "actual": 2},
+    "DimensionError": {"expected": 3, "actual": 2},
     "TransactionFailedError": {"index": 0, "check": "check"},
     "RuleError": {"rule": "GOV-3"},
     "InvalidTransitionError": {"rule": "GOV-3"},

@@ -118,6 +118,8 @@ APP = {
     "kv_entry": {"SELECT", "INSERT", "UPDATE", "DELETE"},
     "kv_lease": {"SELECT", "INSERT", "UPDATE", "DELETE"},
     "lease": {"SELECT", "INSERT", "UPDATE", "DELETE"},
+    "vector_collection": {"SELECT", "INSERT", "UPDATE", "DELETE"},
+    "vector_document": {"SELECT", "INSERT", "UPDATE", "DELETE"},
     "store_identity": {"SELECT"},
     "journal_head": {"SELECT", "UPDATE"},
     "operation": {"SELECT", "INSERT", "UPDATE", "DELETE"},

@@ -21,6 +21,9 @@ DEFAULTS = {
     "audit_details_bytes_max": 262_144,
     "batch_objects_max": 100_000,
     "operation_value_bytes_max": 65_536,
+    "vector_dimension_max": 65_536,
+    "vector_content_bytes_max": 1_048_576,
+    "vector_metadata_bytes_max": 65_536,
 }
 
 

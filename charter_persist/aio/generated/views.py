@@ -22,6 +22,7 @@ from charter_persist.aio.generated.objects import AsyncObjectReader, AsyncObject
 from charter_persist.aio.generated.refs import AsyncRefReader, AsyncRefRepository
 from charter_persist.aio.generated.sessions import AsyncSessionReader, AsyncSessionRepository
 from charter_persist.aio.generated.states import AsyncStateReader, AsyncStateRepository
+from charter_persist.aio.generated.vectors import AsyncVectorReader, AsyncVectorRepository
 from charter_persist.backends.contract import HeadRow
 from charter_persist.model.limits import Options
 from charter_persist.unit_of_work import ReadView, Receipt, UnitOfWork
@@ -89,6 +90,11 @@ class AsyncReadView(Facet):
     def messages(self) -> AsyncMessageReader:
         """Async form of `ReadView.messages`."""
         return AsyncMessageReader(self._hop, self._part(ReadView, lambda it: it.messages))
+
+    @cached_property
+    def vectors(self) -> AsyncVectorReader:
+        """Async form of `ReadView.vectors`."""
+        return AsyncVectorReader(self._hop, self._part(ReadView, lambda it: it.vectors))
 
     @cached_property
     def journal(self) -> AsyncJournalReader:
@@ -171,6 +177,11 @@ class AsyncUnitOfWork(Facet):
     def messages(self) -> AsyncMessageRepository:
         """Async form of `UnitOfWork.messages`."""
         return AsyncMessageRepository(self._hop, self._part(UnitOfWork, lambda it: it.messages))
+
+    @cached_property
+    def vectors(self) -> AsyncVectorRepository:
+        """Async form of `UnitOfWork.vectors`."""
+        return AsyncVectorRepository(self._hop, self._part(UnitOfWork, lambda it: it.vectors))
 
     @property
     def now(self) -> int:

@@ -77,6 +77,14 @@ from charter_persist.backends.contract.record import (
 )
 from charter_persist.backends.contract.relation import Key, Relation, Row
 from charter_persist.backends.contract.state import STATE_SNAPSHOT, STATE_VALUE, SnapshotRow, StateValueRow
+from charter_persist.backends.contract.vector import (
+    VECTOR_COLLECTION,
+    VECTOR_DOCUMENT,
+    VECTOR_POINT,
+    VectorCollectionRow,
+    VectorDocumentRow,
+    VectorPointRow,
+)
 
 __all__ = [
     "ARCHIVE_ENTRY",
@@ -112,6 +120,9 @@ __all__ = [
     "STATE_VALUE",
     "THREAD",
     "THREAD_LOG",
+    "VECTOR_COLLECTION",
+    "VECTOR_DOCUMENT",
+    "VECTOR_POINT",
     "ArchiveHeadRow",
     "ArchiveRow",
     "AuditRow",
@@ -155,9 +166,12 @@ __all__ = [
     "TileRootRow",
     "TileRow",
     "Transaction",
+    "VectorCollectionRow",
+    "VectorDocumentRow",
+    "VectorPointRow",
 ]
 
-SCHEMA_VERSION: Final = 7
+SCHEMA_VERSION: Final = 8
 """Of the relations below; every open store is at it."""
 
 RELATIONS: tuple[Relation[Any], ...] = (
@@ -187,6 +201,8 @@ RELATIONS: tuple[Relation[Any], ...] = (
     INTENT_LOG,
     INTENT_EDGE_LOG,
     ARCHIVE_ENTRY,
+    VECTOR_COLLECTION,
+    VECTOR_DOCUMENT,
     JOURNAL,
     JOURNAL_TILE,
     OPERATION,

@@ -19,7 +19,7 @@ import psycopg
 import sqlalchemy as sa
 from psycopg.pq.abc import PGresult
 
-from charter_persist.backends.contract import Changes, Head, HeadRow, Relation
+from charter_persist.backends.contract import Changes, Head, HeadRow, Key, Relation
 from charter_persist.backends.sql.backend import Facts, SqlBackend, SqlSnapshot, SqlTransaction
 from charter_persist.backends.sql.engine import Target, postgres_engine, session_name
 from charter_persist.backends.sql.faults import commit_fault, connect_fault, postgres_fault
@@ -102,9 +102,10 @@ _FAULTS: Final = _Faults()
 class PostgresReader(SqlReader):
     """Reads over psycopg; many keys are one statement."""
 
-    def _rows_of(self, relation: Relation[Any], keys: list[Any]) -> list[Any]:
-        """Rows by keys of one column, in one round trip for any number of keys."""
-        return self._link.all(self._statements.get_any(relation), (keys,)) if keys else []
+    def _rows_of(self, relation: Relation[Any], keys: list[Key]) -> list[Any]:
+        """Rows by keys, in one round trip for any number of keys."""
+        columns = [list(values) for values in zip(*keys, strict=True)]
+        return self._link.all(self._statements.get_any(relation), columns) if keys else []
 
 
 class PostgresSnapshot(PostgresReader, SqlSnapshot):

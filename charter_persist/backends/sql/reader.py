@@ -51,19 +51,18 @@ class SqlReader:
         return None if row is None else relation.make(row)
 
     def get_many(self, relation: Relation[Row], keys: Sequence[Key]) -> list[Row]:
-        """The rows that exist among the keys, each once; keys of one column share statements."""
-        if len(relation.key) > 1:
-            return [row for key in dict.fromkeys(keys) if (row := self.get(relation, key)) is not None]
-        rows = self._rows_of(relation, [key[0] for key in dict.fromkeys(keys)])
+        """The rows that exist among the keys, each once; many keys share a statement."""
+        rows = self._rows_of(relation, list(dict.fromkeys(keys)))
         return [relation.make(row) for row in rows]
 
-    def _rows_of(self, relation: Relation[Any], keys: list[Any]) -> list[Any]:
-        """Rows by keys of one column, by statements of `KEYS_PER_STATEMENT` keys."""
+    def _rows_of(self, relation: Relation[Any], keys: list[Key]) -> list[Any]:
+        """Rows by keys, by statements of `KEYS_PER_STATEMENT` keys."""
         sql = self._statements.get_some(relation)
         rows: list[Any] = []
         for start in range(0, len(keys), KEYS_PER_STATEMENT):
             some = keys[start : start + KEYS_PER_STATEMENT]
-            rows += self._link.all(sql, some + some[-1:] * (KEYS_PER_STATEMENT - len(some)))
+            some += some[-1:] * (KEYS_PER_STATEMENT - len(some))
+            rows += self._link.all(sql, [value for key in some for value in key])
         return rows
 
     def scan(

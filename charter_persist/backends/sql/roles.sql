@@ -84,6 +84,8 @@ BEGIN
       -- caches
       ('state_snapshot', 'SELECT, INSERT, UPDATE, DELETE'),
       ('state_value', 'SELECT, INSERT, UPDATE, DELETE'),
+      ('vector_collection', 'SELECT, INSERT, UPDATE, DELETE'),
+      ('vector_document', 'SELECT, INSERT, UPDATE, DELETE'),
       -- written by the upgrade
       ('charter_alembic_version', 'SELECT'),
       ('store_identity', 'SELECT')

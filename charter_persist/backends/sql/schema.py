@@ -20,7 +20,7 @@ from charter_persist.backends.sql.guards import guard_statements, quoted
 from charter_persist.backends.sql.tables import Base, JournalHead, StoreIdentity
 from charter_persist.errors import InvalidInputError, SchemaError
 
-SCHEMA_HEAD: Final = "0007"
+SCHEMA_HEAD: Final = "0008"
 SCHEMA_GENERATION: Final = 1
 APPLICATION_ID: Final = int.from_bytes(b"ChtP", "big")
 VERSION_TABLE: Final = "charter_alembic_version"

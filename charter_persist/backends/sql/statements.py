@@ -65,18 +65,28 @@ class Statements:
         return self.text(sa.select(*columns).where(*_is_key(table, relation)))
 
     def _get_any(self, relation: Relation[Any]) -> str:
-        """Parameter: an array of keys. Postgres only, keys of one column."""
+        """Parameters: for each column of the key an array of its values. Postgres only."""
         table, columns = _table(relation)
-        column = table.c[relation.key[0]]
-        slot = sa.bindparam(None, type_=postgresql.ARRAY(_raw(column)))
-        return self.text(sa.select(*columns).where(column == sa.any_(slot)))
+        key = [table.c[name] for name in relation.key]
+        slots: list[Any] = [sa.bindparam(None, type_=postgresql.ARRAY(_raw(column))) for column in key]
+        if len(key) == 1:
+            return self.text(sa.select(*columns).where(key[0] == sa.any_(slots[0])))
+        wanted = sa.func.unnest(*slots).table_valued(*relation.key, name="wanted").render_derived()
+        matches = [column == wanted.c[column.name] for column in key]
+        return self.text(sa.select(*columns).join_from(wanted, table, sa.and_(*matches)))
 
     def _get_some(self, relation: Relation[Any]) -> str:
-        """Parameters: `KEYS_PER_STATEMENT` keys of one column; where there are fewer, the last one again."""
+        """Parameters: `KEYS_PER_STATEMENT` keys; where there are fewer, the last one again."""
         table, columns = _table(relation)
-        column = table.c[relation.key[0]]
-        slots = [_slot(column) for _ in range(KEYS_PER_STATEMENT)]
-        return self.text(sa.select(*columns).where(column.in_(slots)))
+        key = [table.c[name] for name in relation.key]
+        slots = [tuple(_slot(column) for column in key) for _ in range(KEYS_PER_STATEMENT)]
+        if len(key) == 1:
+            return self.text(sa.select(*columns).where(key[0].in_([slot for (slot,) in slots])))
+        # SQLite looks up several columns in their index where they come from a query, and not where they are a list.
+        wanted: sa.Select[Any] = sa.select(sa.literal_column("*")).select_from(
+            sa.values(*map(sa.column, relation.key)).data(slots)
+        )
+        return self.text(sa.select(*columns).where(sa.tuple_(*key).in_(wanted)))
 
     def _scan(self, relation: Relation[Any], shape: ScanShape) -> str:
         """Parameters: prefix, then after, start and stop where given, then the limit."""

@@ -13,6 +13,7 @@ from charter_persist.backends.sql.tables.object import Object
 from charter_persist.backends.sql.tables.ref import Ref, RefLog
 from charter_persist.backends.sql.tables.session import Session, SessionCandidate, SessionLog, SessionStance
 from charter_persist.backends.sql.tables.state import StateSnapshot, StateValue
+from charter_persist.backends.sql.tables.vector import VectorCollection, VectorDocument
 
 __all__ = [
     "ArchiveEntry",
@@ -47,4 +48,6 @@ __all__ = [
     "StoreIdentity",
     "Thread",
     "ThreadLog",
+    "VectorCollection",
+    "VectorDocument",
 ]
