@@ -14,6 +14,7 @@ import click
 
 from charter_persist.cli.commands.areas import area, authority, scope
 from charter_persist.cli.commands.audit import audit
+from charter_persist.cli.commands.backends import backends
 from charter_persist.cli.commands.backup import backup, restore
 from charter_persist.cli.commands.checkpoints import checkpoint, verify
 from charter_persist.cli.commands.decisions import accept, evaluate, stance
@@ -59,7 +60,7 @@ _COMMANDS: Final = (
     *(put, get, log, watch, refs, kv, intents, events, threads),
     *(checkpoint, verify, fsck, doctor, rebuild),
     *(backup, restore, export, import_, rehash, migrate),
-    demo,
+    *(backends, demo),
 )
 for _command in _COMMANDS:
     charter.add_command(_command)

@@ -22,6 +22,7 @@ from charter_persist.repositories.archive import Archives, WritableArchives
 from charter_persist.repositories.archive_backend import PendingArchive
 from charter_persist.repositories.base import Sources, UnitContext
 from charter_persist.stores.base import Health
+from charter_persist.stores.offers import ARCHIVE_STORES
 from charter_persist.stores.single import SingleStore, unsupported
 from charter_persist.unit_of_work import Outcome, ReadView, Receipt, UnitOfWork
 from charter_persist.watch.delivery import Watch
@@ -51,7 +52,7 @@ class ArchiveView:
 
     def open(self, store: str, _make: Callable[[Any], R]) -> Any:
         """The readers of archives, by type."""
-        if store != "archive":
+        if store not in ARCHIVE_STORES:
             raise unsupported(self._backend.name, store)
         return Archives(self._backend, self.options, no_revision)
 
@@ -71,7 +72,7 @@ class ArchiveUnitContext(UnitContext):
 
     def open(self, store: str, _make: Callable[[Any], R]) -> Any:
         """The repositories of archives, by type."""
-        if store != "archive":
+        if store not in ARCHIVE_STORES:
             raise unsupported(self.backend.name, store)
         return WritableArchives(self.pending, self.options, no_revision)
 

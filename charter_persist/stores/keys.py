@@ -37,6 +37,7 @@ from charter_persist.repositories.kv import KeyValueRepository
 from charter_persist.repositories.kv_reader import KeyValueReader
 from charter_persist.repositories.leases import ended
 from charter_persist.stores.base import Health, worth_retrying
+from charter_persist.stores.offers import KEY_STORES
 from charter_persist.stores.single import SingleStore, unsupported
 from charter_persist.unit_of_work import OpenUnit, Outcome, ReadView, Receipt, UnitOfWork
 from charter_persist.watch.delivery import Watch
@@ -69,7 +70,7 @@ class KeyView:
 
     def open(self, store: str, _make: Callable[[Any], R]) -> Any:
         """The reader of keys."""
-        if store != "kv":
+        if store not in KEY_STORES:
             raise unsupported(self._backend, store)
         return KeyValueReader(self._keys, self.options)
 
@@ -92,7 +93,7 @@ class KeyUnitContext(UnitContext):
 
     def open(self, store: str, _make: Callable[[Any], R]) -> Any:
         """The repository of keys."""
-        if store != "kv":
+        if store not in KEY_STORES:
             raise unsupported(self.backend.name, store)
         return KeyValueRepository(BackendKeyLog(self), self)
 

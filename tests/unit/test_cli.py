@@ -30,7 +30,7 @@ COMMANDS = [
     *("put", "get", "log", "watch", "refs", "kv", "intents", "events", "threads"),
     *("checkpoint", "verify", "fsck", "doctor", "rebuild"),
     *("backup", "restore", "export", "import", "rehash", "migrate-from-file"),
-    "demo",
+    *("backends", "demo"),
 ]
 SECRET = "s3cr/t pa:ss@word"
 
