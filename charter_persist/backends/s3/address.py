@@ -48,7 +48,7 @@ def parse_address(url: str) -> S3Address:
         given = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
     except ValueError as exc:
         raise InvalidInputError(f"an archive in S3 is named like {_FORM}") from exc
-    if "@" in parts.netloc:
+    if "@" in url.partition("?")[0]:
         raise InvalidInputError(
             "credentials do not belong into the URL of an archive in S3; put AWS_ACCESS_KEY_ID and "
             "AWS_SECRET_ACCESS_KEY into the environment"
