@@ -35,7 +35,7 @@ from charter_persist.model.vector_filter import VectorFilter
 from charter_persist.store import Store
 from charter_persist.testing.assertions import nothing_written, refused
 from charter_persist.testing.backdoor import BackDoor
-from charter_persist.testing.fixtures import OpenStore, Requirement, StoreFixtures, requires
+from charter_persist.testing.fixtures import OpenStore, StoreFixtures
 from charter_persist.unit_of_work import UnitOfWork
 
 DIMENSION: Final = 3
@@ -253,7 +253,6 @@ class VectorConformance(StoreFixtures):
             assert view.revision == before.revision
             assert view.vectors.count("c") == 1
 
-    @requires(Requirement.JOURNAL)
     def test_the_past_is_not_known(self, store: Store) -> None:
         """Asking for it is refused, and does not answer with the present."""
         fill(store, document("a", 1, 0, 0))
