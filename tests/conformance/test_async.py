@@ -1,4 +1,4 @@
-"""The suite through the async face: every rule holds, on every backend."""
+"""The suite through the async face: every rule holds, on SQLite; what threads and commits decide, on every backend."""
 
 from __future__ import annotations
 
@@ -7,13 +7,22 @@ from collections.abc import Iterator
 import pytest
 
 from charter_persist.testing import (
+    BatchConformance,
+    InterruptConformance,
+    KeyValueConformance,
     LedgerConformance,
     MemoryPlaces,
+    ObjectStoreConformance,
     OpenStore,
     Place,
     PlaceFixtures,
     PostgresPlaces,
+    RaceConformance,
+    RunConformance,
     SqlitePlaces,
+    TimeLimitConformance,
+    UnitConformance,
+    WatchConformance,
 )
 from tests.postgres import PostgresServer, create_database, drop_database
 from tests.sync_over_async import SyncOverAsync
@@ -35,7 +44,7 @@ def async_postgres_places(postgres_server: PostgresServer) -> Iterator[PostgresP
     drop_database(postgres_server.url, url)
 
 
-class ThroughAsync(PlaceFixtures, LedgerConformance):
+class ThroughAsync(PlaceFixtures):
     """Left out is what the async face says in words of its own, and tests/integration/test_async_*.py show."""
 
     test_a_second_unit_of_the_same_thread_is_refused = None
@@ -56,7 +65,21 @@ class ThroughAsync(PlaceFixtures, LedgerConformance):
         over.close()
 
 
-class TestAsyncMemory(ThroughAsync):
+class Essentials(
+    UnitConformance,
+    TimeLimitConformance,
+    RunConformance,
+    BatchConformance,
+    InterruptConformance,
+    RaceConformance,
+    ObjectStoreConformance,
+    KeyValueConformance,
+    WatchConformance,
+):
+    """What depends on the threads of a backend: units, their ends, races, watching."""
+
+
+class TestAsyncMemory(ThroughAsync, Essentials):
     lacks = MemoryPlaces.lacks
 
     @pytest.fixture
@@ -66,7 +89,7 @@ class TestAsyncMemory(ThroughAsync):
         place.remove()
 
 
-class TestAsyncSqlite(ThroughAsync):
+class TestAsyncSqlite(ThroughAsync, LedgerConformance):
     lacks = SqlitePlaces.lacks
 
     @pytest.fixture
@@ -76,7 +99,7 @@ class TestAsyncSqlite(ThroughAsync):
         place.remove()
 
 
-class TestAsyncPostgres(ThroughAsync):
+class TestAsyncPostgres(ThroughAsync, Essentials):
     lacks = PostgresPlaces.lacks
 
     @pytest.fixture
