@@ -17,7 +17,7 @@ DONE = (
     *(f"IDX-{number}" for number in (2, *range(4, 14))),
     *(f"GOV-{number}" for number in range(1, 16)),
     *("KV-1", "KV-2", "KV-3", "KV-4", "KV-5", "KV-6", "KV-7", "KV-8", "KV-9"),
-    *("ENA-2", "ENA-3", "ENA-4", "ENA-5"),
+    *(f"ENA-{number}" for number in range(1, 7)),
     *("CCOS-1", "CCOS-2", "CCOS-3", "CCOS-4", "CCOS-5", "CCOS-6", "CCOS-7"),
 )
 HEAD = """# Requirements and the tests that show them
