@@ -20,7 +20,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, groupby, islice
 from operator import attrgetter
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from charter_persist.backends.contract import (
     ARCHIVE_ENTRY,
@@ -57,7 +57,8 @@ from charter_persist.backends.contract import (
 from charter_persist.errors import CompactedError, IntegrityError, NotFoundError, NotSupportedError
 from charter_persist.journal.ledger import BY_POSITION
 from charter_persist.journal.tree import TILE_WIDTH
-from charter_persist.model.text import POSITION_MAX, check_position, prefix_end
+from charter_persist.model.text import POSITION_MAX, check_position
+from charter_persist.repositories.bounds import EVERYTHING, Bounds
 from charter_persist.repositories.compaction import BY_KEY, Compaction, compactions, is_record, known_from
 from charter_persist.repositories.intent_change import BY_SUBJECT, edge_row, intent_row
 from charter_persist.repositories.kv_change import entry_row
@@ -80,39 +81,6 @@ _LOGS: Final[Mapping[Relation[Any], tuple[Relation[Any], tuple[str, ...]]]] = {
     INTENT_EDGE: (INTENT_EDGE_LOG, BY_SUBJECT),
 }
 """For each table of the present state the log it follows from, in the order that keeps a subject's rows together."""
-
-
-class _Bounds(NamedTuple):
-    """The bounds of a scan, as `Reader.scan` takes them."""
-
-    prefix: Key
-    after: Key | None
-    start: Key | None
-    stop: Key | None
-    reverse: bool
-
-    def admit(self, columns: Key) -> bool:
-        """Whether a row with these values lies within. Python compares text as its UTF-8 bytes compare."""
-        depth = len(self.prefix)
-        rest = columns[depth:]
-        return (
-            columns[:depth] == self.prefix
-            and (self.start is None or rest >= self.start)
-            and (self.stop is None or rest < self.stop)
-            and (self.after is None or (rest < self.after if self.reverse else rest > self.after))
-        )
-
-    def meet(self, prefix: str) -> bool:
-        """Whether keys with this prefix may lie within, where the first column is a key."""
-        low = next((bound[0] for bound in (self.prefix, self.start) if bound), "")
-        end = prefix_end(prefix) if prefix else None
-        if self.prefix:
-            return str(low).startswith(prefix)
-        high = None if self.stop is None else self.stop[0]
-        return (end is None or low < end) and (high is None or high >= prefix)
-
-
-_EVERYTHING: Final = _Bounds((), None, None, None, False)
 
 
 class PastReader:
@@ -145,7 +113,7 @@ class PastReader:
         """The row of that key, or None."""
         if relation in _LOGS:
             return next(self.scan(relation, relation.key, prefix=key), None)
-        self._check_kept(relation, (), _EVERYTHING)
+        self._check_kept(relation, (), EVERYTHING)
         was_there = self._filter(relation)
         row = self._below.get(relation, key)
         return row if row is not None and was_there(row) else None
@@ -154,7 +122,7 @@ class PastReader:
         """The rows that exist among the keys."""
         if relation in _LOGS:
             return [row for key in keys if (row := self.get(relation, key)) is not None]
-        self._check_kept(relation, (), _EVERYTHING)
+        self._check_kept(relation, (), EVERYTHING)
         return list(filter(self._filter(relation), self._below.get_many(relation, keys)))
 
     def scan(
@@ -170,7 +138,7 @@ class PastReader:
         limit: int | None = None,
     ) -> Iterator[Row]:
         """Rows in order."""
-        bounds = _Bounds(prefix, after, start, stop, reverse)
+        bounds = Bounds(prefix, after, start, stop, reverse)
         if relation in _LOGS:
             return islice(self._derived(relation, order, bounds), limit)
         self._check_kept(relation, order, bounds)
@@ -199,7 +167,7 @@ class PastReader:
             raise NotSupportedError(f"{relation.name} cannot be read as of a past revision; read the present")
         return lambda row: row.position <= position
 
-    def _check_kept(self, log: Relation[Any], order: tuple[str, ...], bounds: _Bounds) -> None:
+    def _check_kept(self, log: Relation[Any], order: tuple[str, ...], bounds: Bounds) -> None:
         """Refuse to read what a compaction dropped since then.
 
         Raises:
@@ -218,21 +186,21 @@ class PastReader:
                     oldest=revision,
                 )
 
-    def _derived(self, relation: Relation[Any], order: tuple[str, ...], bounds: _Bounds) -> Iterator[Any]:
+    def _derived(self, relation: Relation[Any], order: tuple[str, ...], bounds: Bounds) -> Iterator[Any]:
         """Rows of a table of the present state, from its log."""
         columns = _columns(relation, order)
         subjects: Iterable[list[Any]]
         if order[0] == relation.key[0]:
             subjects = (_rows(relation, newest) for newest in self._newest(relation, bounds))
         else:
-            everything = self._newest(relation, _Bounds((), None, None, None, bounds.reverse))
+            everything = self._newest(relation, Bounds((), None, None, None, bounds.reverse))
             subjects = [list(chain.from_iterable(_rows(relation, newest) for newest in everything))]
         for rows in subjects:
             for row in sorted(rows, key=columns, reverse=bounds.reverse):
                 if bounds.admit(columns(row)):
                     yield row
 
-    def _newest(self, relation: Relation[Any], bounds: _Bounds) -> Iterator[Any]:
+    def _newest(self, relation: Relation[Any], bounds: Bounds) -> Iterator[Any]:
         """The newest log row of each subject that may have rows within the bounds, in the direction of the scan."""
         log, order = _LOGS[relation]
         if bounds.prefix:

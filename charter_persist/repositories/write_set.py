@@ -4,7 +4,7 @@ Every repository reads and writes through this. Rows wait here until the unit en
 one `commit`, and a failed one costs it nothing. A large unit is passed on in parts inside the same transaction, so
 memory stays constant.
 
-Imports ``backends.contract`` only. Source: STO-5, DESIGN 1.3.
+Imports ``backends.contract`` and ``bounds``. Source: STO-5, DESIGN 1.3.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final, Protocol
 
 from charter_persist.backends.contract import Changes, Key, Reader, Relation, Row
+from charter_persist.repositories.bounds import Bounds
 
 # Few enough that the rows are gone before Python's collector moves them to its oldest generation.
 ROWS_MAX: Final = 1_000
@@ -109,7 +110,28 @@ class WriteSet:
         return here + self._below.get_many(relation, [key for key in keys if key not in rows])
 
     def scan(self, relation: Relation[Row], order: tuple[str, ...], **bounds: Any) -> Iterator[Row]:
-        """As `Reader.scan`, with the changes of this unit, which are passed on first where there are any of the table."""
+        """As `Reader.scan`, with the changes of this unit, which are passed on first where there are any of the table.
+
+        A look-up of one row passes nothing on: else the rows of several units could not be written together.
+        """
+        if bounds.get("limit") == 1 and relation in self.changes:
+            return self._first(relation, order, **bounds)
         if any(changed.name == relation.name for changed in self.changes):
             self.flush()
         return self._below.scan(relation, order, **bounds)
+
+    def _first(self, relation: Relation[Row], order: tuple[str, ...], *, limit: int, **bounds: Any) -> Iterator[Row]:
+        """The first row within the bounds, of those that wait here and those below that are not changed here."""
+        changed = dict(self.changes[relation])
+        within, places = Bounds(**bounds), relation.places[order]
+
+        def columns(row: Row) -> Key:
+            return tuple([row[place] for place in places])
+
+        rows = self._below.scan(relation, order, limit=limit + len(changed), **bounds)
+        stored = next((row for row in rows if relation.key_of(row) not in changed), None)
+        found = [row for row in changed.values() if row is not None and within.admit(columns(row))]
+        if stored is not None:
+            found.append(stored)
+        if found:
+            yield (max if within.reverse else min)(found, key=columns)

@@ -79,6 +79,7 @@ _DRAWN: Final[tuple[Callable[[Random], Operation], ...]] = (
 """Everything that the state machine does but what ends the knowledge of the past: compaction and erasure."""
 
 ENTITY_TYPES: Final = ("note", "plan")
+EXECUTIONS: Final = ("x", "y", "\u00e9")
 
 
 def random_unit(store: Store, chance: Random) -> None:
@@ -89,6 +90,7 @@ def random_unit(store: Store, chance: Random) -> None:
         perform([draw(chance) for draw in chance.choices(_DRAWN, k=6)], uow)
         for _ in range(3):
             change_graph(uow, graph)
+        uow.events.append(graph.choice(EXECUTIONS), {"type": "execution_resumed"}, tenant_id="t")
         uow.audit.append("NOTED", scope="GLOBAL", subject=("doc", "y"))
         uow.archive(chance.choice(ENTITY_TYPES)).store({"id": str(chance.randrange(10))})
 
