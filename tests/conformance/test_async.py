@@ -56,6 +56,7 @@ class ThroughAsync(PlaceFixtures):
     test_many_asynchronous_watches_keep_no_other_work_waiting = None
     test_the_end_of_a_loop_ends_what_waits_in_it = None
     test_an_error_reaches_an_asynchronous_reader = None
+    test_what_is_no_type_is_refused = None  # of an archive: said when it is first used
     test_put_many_takes_items_as_they_come = None  # its items call the unit whose call takes them
 
     @pytest.fixture
