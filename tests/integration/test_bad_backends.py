@@ -27,7 +27,6 @@ from charter_persist.errors import (
     CharterError,
     InvalidInputError,
     MigrationRequiredError,
-    NotSupportedError,
     ReadOnlyError,
     SchemaError,
     SchemaTooNewError,
@@ -91,8 +90,6 @@ class TestWrongUrl:
             ("postgresql+psycopg://host:port/x", InvalidInputError, "not a database URL"),
             ("mysql://host/x", InvalidInputError, "use sqlite or postgresql+psycopg"),
             ("postgresql+asyncpg://host/x", InvalidInputError, "use sqlite or postgresql+psycopg"),
-            ("s3://bucket/prefix", NotSupportedError, "use SQLite or Postgres"),
-            ("etcd://host:2379", NotSupportedError, "use SQLite or Postgres"),
         ],
     )
     def test_it_is_named_and_an_example_is_given(self, url: str, error: type[CharterError], says: str) -> None:
