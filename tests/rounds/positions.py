@@ -140,18 +140,18 @@ def missed_by_sequence(url: str, count: int) -> int:
     """The same for a table whose positions are from a sequence."""
     address = sa.make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
     with psycopg.connect(address, autocommit=True) as poller:
-        poller.execute("CREATE TABLE event (position bigserial PRIMARY KEY)")
+        poller.execute("CREATE TABLE planted_event (position bigserial PRIMARY KEY)")
 
         def insert(seed: int) -> None:
             chance = random.Random(seed)
             with psycopg.connect(address) as connection:
                 for _ in range(count // WRITERS):
-                    connection.execute("INSERT INTO event DEFAULT VALUES")
+                    connection.execute("INSERT INTO planted_event DEFAULT VALUES")
                     pause(chance, INSIDE_S)
                     connection.commit()
 
         def look(last: int) -> list[int]:
-            rows = poller.execute("SELECT position FROM event WHERE position > %s ORDER BY position", (last,))
+            rows = poller.execute("SELECT position FROM planted_event WHERE position > %s ORDER BY position", (last,))
             return [position for (position,) in rows.fetchall()]
 
         def work(number: int) -> int:
