@@ -12,11 +12,13 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 import urllib.error
 import urllib.request
 import uuid
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -181,6 +183,28 @@ class EtcdCluster:
         member = self.leader()
         member.kill()
         return member
+
+    @contextmanager
+    def losing_leaders(self, every_s: float) -> Iterator[list[str]]:
+        """Kill the leader again and again during the block, and start it once the others had half of the time."""
+        killed: list[str] = []
+        over = threading.Event()
+
+        def lose() -> None:
+            while not over.wait(every_s / 2):
+                member = self.kill_leader()
+                killed.append(member.name)
+                over.wait(every_s / 2)
+                member.start()
+                member.wait()
+
+        thread = threading.Thread(target=lose)
+        thread.start()
+        try:
+            yield killed
+        finally:
+            over.set()
+            thread.join()
 
     def heal(self) -> None:
         """Start every member that does not run, and wait for all."""

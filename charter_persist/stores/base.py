@@ -5,6 +5,7 @@ Source: DESIGN 1 and 3, REQUIREMENTS 8.
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from abc import ABC, abstractmethod
@@ -34,6 +35,9 @@ from charter_persist.unit_of_work import Outcome, ReadView, UnitOfWork
 from charter_persist.watch.delivery import Watch
 
 T = TypeVar("T")
+
+# A unit that is tried again is no news to a program that configured no logging.
+logging.getLogger("stamina").addHandler(logging.NullHandler())
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,24 +9,30 @@ from pathlib import Path
 import pytest
 
 from charter_persist import Store
+from tests.etcd_server import EtcdCluster
+from tests.linearizability import UNKNOWN
 from tests.rounds import crowd, hints, lists, positions, registers, tokens, watchers, winners
 from tests.rounds.__main__ import row
 from tests.rounds.clients import BrokenPromiseError, Desk, finished, together
-from tests.rounds.places import NewPlace, new_places
+from tests.rounds.places import NewPlace, Place, new_places
 from tests.rounds.tally import Program, Tally, VoidRunError, floor
 
 ROOT = Path(__file__).parents[2]
 SCALE = 0.02
 
 
-@pytest.fixture(params=["memory", "sqlite", "postgres"])
+@pytest.fixture(params=["memory", "sqlite", "postgres", "etcd"])
 def backend(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
 @pytest.fixture
 def new_place(request: pytest.FixtureRequest, backend: str) -> NewPlace:
-    return new_places(backend, request.getfixturevalue("postgres_server").url if backend == "postgres" else None)
+    if backend == "postgres":
+        return new_places(backend, request.getfixturevalue("postgres_server").url)
+    if backend == "etcd":
+        return new_places(backend, request.getfixturevalue("quiet_etcd").fresh_url())
+    return new_places(backend, None)
 
 
 def show(program: Program, new_place: NewPlace, backend: str) -> None:
@@ -43,6 +49,17 @@ def show(program: Program, new_place: NewPlace, backend: str) -> None:
 @pytest.mark.spec("P12", "KV-2", "KV-3")
 def test_keys_are_linearizable_across_processes_that_are_killed(new_place: NewPlace, backend: str) -> None:
     show(registers.PROGRAM, new_place, backend)
+
+
+@pytest.mark.spec("P7", "P12", "KV-8")
+def test_keys_are_linearizable_across_processes_while_leaders_are_killed(etcd_cluster: EtcdCluster) -> None:
+    place, tally = Place(etcd_cluster.fresh_url()), Tally()
+    with etcd_cluster.losing_leaders(every_s=4) as killed:
+        while tally.rounds < 2 or (len(killed) < 2 and tally.rounds < 50):
+            overlap = registers.one_round(place, tally.rounds, tally, kills=False)
+            assert overlap >= registers.OVERLAP_MIN
+    assert len(killed) >= 2
+    assert tally.operations >= tally.rounds * registers.CLIENTS * registers.CALLS * 0.8
 
 
 @pytest.mark.spec("P13", "KV-2")
@@ -66,6 +83,7 @@ def test_watchers_that_are_killed_and_resumed_miss_and_double_nothing(new_place:
 
 
 @pytest.mark.spec("P17")
+@pytest.mark.parametrize("backend", ["memory", "sqlite", "postgres"], indirect=True)
 def test_journal_positions_have_no_gap_whoever_is_killed(new_place: NewPlace, backend: str) -> None:
     show(positions.PROGRAM, new_place, backend)
 
@@ -91,6 +109,12 @@ def fail(store: Store, desk: Desk, chance: object) -> None:
 def test_a_client_that_meets_an_error_breaks_the_promise(new_place: NewPlace, backend: str) -> None:
     with new_place() as place, pytest.raises(BrokenPromiseError, match="NotFoundError"):
         finished(together(place, fail, [1]))
+
+
+def test_a_call_that_was_refused_is_none_and_one_without_an_answer_is_open() -> None:
+    call = ["call", 1, "set", "/a", "value", 0]
+    assert registers.histories([[call, ["refused"]]]) == {}
+    assert [one.returned for one in registers.histories([[call, ["refused"], call]])["/a"]] == [UNKNOWN]
 
 
 def test_too_little_traffic_and_a_control_that_is_not_caught_void_a_run() -> None:

@@ -2,7 +2,7 @@
 
 Numbers are those of the issues in etcd's own track record (tests/robustness in its repository); cases without one are
 described in words. A backend that joins the fixture ``places`` has to pass them as they stand: they use nothing but
-`begin`, `run`, `read` and `watch`.
+`begin`, `run`, `read` and `watch`, and count revisions from the one at which a case begins. etcd itself is one of them.
 """
 
 from __future__ import annotations
@@ -20,13 +20,17 @@ from charter_persist import Store, UnitOfWork, connect
 from charter_persist.errors import CompactedError
 from charter_persist.model.entry import CheckVersion, Delete, Set
 from charter_persist.testing import OpenStore, Place
-from charter_persist.testing.kv import put
+from charter_persist.testing.kv import newest, put
 from charter_persist.testing.watch import change, delete, take, watching
 from charter_persist.watch.event import WatchBatch
-from tests.rounds.clients import Desk, start
+from tests.rounds.clients import Desk
+from tests.rounds.clients import start as start_client
 from tests.rounds.places import Place as Rounds
 
-pytestmark = pytest.mark.spec("P18", "KV-5")
+pytestmark = [
+    pytest.mark.spec("P18", "KV-5"),
+    pytest.mark.parametrize("places", ["memory", "sqlite", "postgres", "etcd"], indirect=True, scope="module"),
+]
 
 
 class UndoneError(Exception):
@@ -37,6 +41,13 @@ class UndoneError(Exception):
 def store(open_store: OpenStore) -> Any:
     with open_store() as store:
         yield store
+
+
+@pytest.fixture
+def start(open_store: OpenStore) -> int:
+    """The revision at which the case begins."""
+    with open_store() as store:
+        return newest(store)
 
 
 def compact(store: Store, upto: int) -> None:
@@ -62,22 +73,22 @@ def told_or_compacted(store: Store, pattern: str, after: int, last: bytes) -> li
     raise AssertionError(f"the watch ended without {last!r}")
 
 
-def test_15220_progress_is_not_told_before_what_it_covers(store: Store) -> None:
+def test_15220_progress_is_not_told_before_what_it_covers(store: Store, start: int) -> None:
     # A progress notification overtook events of the stream: who resumed from it lost them.
     for number in range(60):
         put(store, **{("a" if number % 3 else "other"): b"%d" % number})
-    expected = changes(take(store, "kv:/a", 40))
+    expected = changes(take(store, "kv:/a", 40, start))
     with store.watch("kv:/*"):  # what listens for commits need not begin anew for each watch
         for stop in range(1, 40, 3):
-            with watching(store, "kv:/a") as watch:
+            with watching(store, "kv:/a", start) as watch:
                 before = changes(list(islice(watch, stop)))
                 bookmark = watch.revision
             assert before + changes(take(store, "kv:/a", 40 - stop, bookmark)) == expected
 
 
-def test_15271_a_watch_never_goes_back_in_time(open_store: OpenStore) -> None:
+def test_15271_a_watch_never_goes_back_in_time(open_store: OpenStore, start: int) -> None:
     # After a network partition a watch went on from an older revision.
-    told, bookmarks = [], [0]
+    told, bookmarks = [], [start]
     with open_store() as writer:
         for number in range(8):
             put(writer, a=b"%d" % number)
@@ -85,11 +96,11 @@ def test_15271_a_watch_never_goes_back_in_time(open_store: OpenStore) -> None:
             with open_store() as reader, watching(reader, "kv:/a", bookmarks[-1]) as watch:
                 told.append(next(watch).revision)
                 bookmarks.append(watch.revision)
-    assert told == list(range(1, 16, 2))
+    assert told == list(range(start + 1, start + 16, 2))
     assert bookmarks == sorted(bookmarks)
 
 
-def test_17247_a_transaction_is_told_once(store: Store) -> None:
+def test_17247_a_transaction_is_told_once(store: Store, start: int) -> None:
     # A cache of transactions doubled an event.
     put(store, a=b"0", b=b"0")
     store.run(
@@ -98,7 +109,7 @@ def test_17247_a_transaction_is_told_once(store: Store) -> None:
     for _ in range(3):
         store.run(lambda uow: uow.kv.set("/b", b"2"), operation_id="once")
     put(store, a=b"end")
-    batches = take(store, "kv:/*", 3, after=1)
+    batches = take(store, "kv:/*", 3, after=start + 1)
     assert [set(changes([batch])) for batch in batches] == [
         {("/a", b"0", b"2", 2), ("/b", b"0", b"1", 2)},
         {("/b", b"1", b"2", 3)},
@@ -120,7 +131,7 @@ def test_17529_no_watch_starves_beside_many_others(store: Store) -> None:
     assert all(one == told[0] for one in told)
 
 
-def test_17780_an_interrupted_compaction_takes_no_revision_back(open_store: OpenStore) -> None:
+def test_17780_an_interrupted_compaction_takes_no_revision_back(open_store: OpenStore, start: int) -> None:
     # After a crash in a compaction the newest revision was lower, so revisions were given twice.
     with open_store() as store:
         for number in range(5):
@@ -128,7 +139,7 @@ def test_17780_an_interrupted_compaction_takes_no_revision_back(open_store: Open
         delete(store, "/a")
 
         def interrupted(uow: UnitOfWork) -> None:
-            uow.kv.compact(upto=6)
+            uow.kv.compact(upto=start + 6)
             uow.kv.set("/b", b"never")
             raise UndoneError
 
@@ -136,9 +147,9 @@ def test_17780_an_interrupted_compaction_takes_no_revision_back(open_store: Open
             store.run(interrupted)
     with open_store() as store:
         with store.read() as view:
-            assert view.revision == 6
+            assert view.revision == start + 6
         put(store, a=b"new")
-        assert [batch.revision for batch in take(store, "kv:/*", 7)] == list(range(1, 8))
+        assert [batch.revision - start for batch in take(store, "kv:/*", 7, start)] == list(range(1, 8))
 
 
 def compact_again_and_again(store: Store, desk: Desk, chance: random.Random) -> None:
@@ -156,7 +167,7 @@ def test_17780_a_kill_in_a_compaction_takes_no_revision_back(place: Place) -> No
         pytest.skip("no process can open this store")
     chance, revision = random.Random(17780), 0
     for number in range(3):
-        client = start(Rounds(place.url), compact_again_and_again, number)
+        client = start_client(Rounds(place.url), compact_again_and_again, number)
         client.go()
         while not client.told:
             time.sleep(0.001)
@@ -172,37 +183,37 @@ def test_17780_a_kill_in_a_compaction_takes_no_revision_back(place: Place) -> No
 
 
 @pytest.mark.parametrize("after", [2, 3])
-def test_18089_a_deletion_that_was_compacted_is_not_passed_over(store: Store, after: int) -> None:
+def test_18089_a_deletion_that_was_compacted_is_not_passed_over(store: Store, start: int, after: int) -> None:
     # Compacted at the revision of a deletion, a watch from there began with what came behind the deletion.
     for number in (2, 3, 4):
         put(store, k=b"v%d" % number)
     delete(store, "/k")
     put(store, k=b"v6")
-    compact(store, 4)
-    told = told_or_compacted(store, "kv:/k", after, b"v6")
+    compact(store, start + 4)
+    told = told_or_compacted(store, "kv:/k", start + after, b"v6")
     if not isinstance(told, int):
         assert [(key, new) for key, _, new, _ in told] == [("/k", None), ("/k", b"v6")]
     else:
-        assert after < told <= 4
+        assert start + after < told <= start + 4
         assert told_or_compacted(store, "kv:/k", told, b"v6") == [("/k", None, b"v6", 1)]
 
 
-def test_18667_a_transaction_reads_no_compacted_revision(store: Store) -> None:
+def test_18667_a_transaction_reads_no_compacted_revision(store: Store, start: int) -> None:
     # A transaction with a read of a compacted revision was applied on one member and not on another.
     put(store, a=b"1")
     put(store, a=b"2")
-    compact(store, 2)
+    compact(store, start + 2)
     with store.read() as view:
         before = list(view.kv.iter())
 
     def read_of_then(uow: UnitOfWork) -> None:
         uow.kv.set("/a", b"3")
-        with store.read(as_of=1) as view:
+        with store.read(as_of=start + 1) as view:
             view.kv.get("/a")
 
     with pytest.raises(CompactedError) as caught, store.begin() as uow:
         read_of_then(uow)
-    assert caught.value.oldest == 2
+    assert caught.value.oldest == start + 2
     with store.read() as view:
         assert list(view.kv.iter()) == before
 
@@ -227,39 +238,39 @@ def test_19179_a_watch_opened_beside_a_compaction_tells_all_or_says_so(open_stor
                 assert [(key, new) for key, _, new, _ in told] == [(keys[0], None), (keys[0], b"end")]
 
 
-def test_20221_a_future_revision_tells_nothing_of_the_past(open_store: OpenStore) -> None:
+def test_20221_a_future_revision_tells_nothing_of_the_past(open_store: OpenStore, start: int) -> None:
     # A watch from a future revision told old events, and progress below what was asked for.
     with open_store() as writer, open_store() as reader:
         for number in range(5):
             put(writer, a=b"%d" % number)
-        with watching(reader, "kv:/*", 8) as watch:
-            assert watch.revision == 8
+        with watching(reader, "kv:/*", start + 8) as watch:
+            assert watch.revision == start + 8
             for number in range(5, 10):
                 put(writer, a=b"%d" % number)
-                assert watch.revision >= 8
+                assert watch.revision >= start + 8
             assert changes([next(watch), next(watch)]) == [("/a", b"7", b"8", 9), ("/a", b"8", b"9", 10)]
 
 
-def test_an_update_whose_old_value_was_compacted_is_not_told_as_a_creation(store: Store) -> None:
+def test_an_update_whose_old_value_was_compacted_is_not_told_as_a_creation(store: Store, start: int) -> None:
     # Without the value before it a change looks like the first one.
     for number in range(4):
         put(store, a=b"%d" % number)
-    compact(store, 3)
+    compact(store, start + 3)
     put(store, a=b"end")
-    assert told_or_compacted(store, "kv:/a", 3, b"end") == [("/a", b"2", b"3", 4), ("/a", b"3", b"end", 5)]
+    assert told_or_compacted(store, "kv:/a", start + 3, b"end") == [("/a", b"2", b"3", 4), ("/a", b"3", b"end", 5)]
     for after in (0, 1, 2):
-        assert told_or_compacted(store, "kv:/a", after, b"end") == 3
+        assert told_or_compacted(store, "kv:/a", start + after, b"end") == start + 3
 
 
-def test_no_event_is_lost_or_doubled_where_a_watch_goes_on_at_a_compaction(store: Store) -> None:
+def test_no_event_is_lost_or_doubled_where_a_watch_goes_on_at_a_compaction(store: Store, start: int) -> None:
     # Resumed at the compacted revision, watches lost the next event, or told the last one again.
     for number in range(10):
         put(store, a=b"%d" % number, b=b"%d" % number)
-    expected = take(store, "kv:/*", 10)
+    expected = take(store, "kv:/*", 10, start)
+    assert [one.revision - start for one in expected] == list(range(1, 11))
     for upto in (3, 4, 9):
-        compact(store, upto)
-        assert [one.revision for one in take(store, "kv:/*", 10 - upto, upto)] == list(range(upto + 1, 11))
-        assert take(store, "kv:/*", 10 - upto, upto) == expected[upto:]
+        compact(store, start + upto)
+        assert take(store, "kv:/*", 10 - upto, start + upto) == expected[upto:]
 
 
 def test_a_reader_that_is_slow_is_not_dropped(open_store: OpenStore) -> None:
@@ -273,26 +284,26 @@ def test_a_reader_that_is_slow_is_not_dropped(open_store: OpenStore) -> None:
     assert values == [b"%d" % number for number in range(300)]
 
 
-def test_order_and_bookmarks_outlive_every_handle(open_store: OpenStore) -> None:
+def test_order_and_bookmarks_outlive_every_handle(open_store: OpenStore, start: int) -> None:
     # Across a restart events came in another order, or revisions began anew.
     told: list[WatchBatch] = []
     for number in range(6):
         with open_store() as store:
             put(store, a=b"%d" % number, b=b"%d" % -number)
-            told += take(store, "kv:/*", 1, told[-1].revision if told else 0)
-    assert [batch.revision for batch in told] == list(range(1, 7))
+            told += take(store, "kv:/*", 1, told[-1].revision if told else start)
+    assert [batch.revision - start for batch in told] == list(range(1, 7))
     with open_store() as store:
-        assert take(store, "kv:/*", 6) == told
+        assert take(store, "kv:/*", 6, start) == told
 
 
-def test_no_event_of_a_large_transaction_is_missing(store: Store) -> None:
+def test_no_event_of_a_large_transaction_is_missing(store: Store, start: int) -> None:
     # Events of one transaction were cut into several answers, and a part was lost between them.
     keys = [f"/many/{number:03}" for number in range(100)]
     put(store, first=b"")
     store.run(lambda uow: uow.kv.transaction([Set(key, b"1" * 3_000) for key in keys]))
     deletions: list[Any] = [Delete(key) for key in keys[:50]]
     store.run(lambda uow: uow.kv.transaction([*deletions, *(Set(key, b"2") for key in keys[50:])]))
-    created, changed = take(store, "kv:/many/*", 2)
+    created, changed = take(store, "kv:/many/*", 2, start)
     assert [event.key for event in created.events] == keys
     assert {event.key: event.type for event in changed.events} == {
         **dict.fromkeys(keys[:50], "deleted"),
@@ -316,12 +327,12 @@ BORDERS = ("/a", "/a/b", "/a0", "/a~", "/aÿ", "/a\uffff", "/a\U0010ffff", "/a\U
     ids=ascii,
 )
 def test_the_end_of_a_prefix_is_neither_too_near_nor_too_far(
-    store: Store, pattern: str, fits: Callable[[str], bool]
+    store: Store, start: int, pattern: str, fits: Callable[[str], bool]
 ) -> None:
     # The end of a range is the prefix with its last byte raised; where that byte is the greatest, it went wrong.
     for key in BORDERS:
         store.run(lambda uow, key=key: uow.kv.set(key, b"1"))
     expected = [key for key in BORDERS if fits(key)]
-    assert [key for key, *_ in changes(take(store, f"kv:{pattern}", len(expected)))] == expected
+    assert [key for key, *_ in changes(take(store, f"kv:{pattern}", len(expected), start))] == expected
     with store.read() as view:
         assert sorted(expected) == [entry.key for entry in view.kv.iter(pattern.rstrip("*")) if fits(entry.key)]

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from tests.etcd_server import EtcdServer
 from tests.postgres import start_postgres
 from tests.rounds.places import NewPlace, new_places
 from tests.rounds.programs import PROGRAMS
@@ -37,11 +38,11 @@ def row(program: Program, backend: str, places: NewPlace, scale: float) -> tuple
 
 @contextmanager
 def server_of(backend: str, url: str | None) -> Iterator[str | None]:
-    """The URL that new stores of a backend need; Postgres is started where none is named."""
-    if backend != "postgres" or url is not None:
+    """The URL that new stores of a backend need; a server is started where one is needed and none is named."""
+    if url is not None or backend in ("memory", "sqlite"):
         yield url
         return
-    server = start_postgres()
+    server = start_postgres() if backend == "postgres" else EtcdServer()
     try:
         yield server.url
     finally:
@@ -52,13 +53,15 @@ def main() -> None:
     """Run what was asked for."""
     parser = argparse.ArgumentParser(prog="python -m tests.rounds")
     parser.add_argument("--only", choices=[program.name for program in PROGRAMS], metavar="NAME", help="one program")
-    parser.add_argument("--backend", choices=BACKENDS, help="one backend; all but etcd without it")
+    parser.add_argument("--backend", choices=BACKENDS, help="one backend; all without it")
     parser.add_argument("--scale", type=float, default=1.0, help="of the rounds and times; 1.0 is full")
-    parser.add_argument("--url", help="Postgres: a server to make databases on; etcd: the store")
+    parser.add_argument(
+        "--url", help="Postgres: a server to make databases on; etcd: a store, on a cluster that nobody else writes to"
+    )
     arguments = parser.parse_args()
     print("|", " | ".join(HEAD), "|")
     print("|", " | ".join("---" for _ in HEAD), "|")
-    for backend in [arguments.backend] if arguments.backend else BACKENDS[:3]:
+    for backend in [arguments.backend] if arguments.backend else BACKENDS:
         with server_of(backend, arguments.url) as url:
             places = new_places(backend, url)
             for program in PROGRAMS:

@@ -12,7 +12,7 @@ from statistics import mean
 from typing import Any
 
 from charter_persist import Store, UnitOfWork
-from charter_persist.errors import CommitUnknownError, VersionConflictError
+from charter_persist.errors import CommitUnknownError, UnavailableError, VersionConflictError
 from tests.linearizability import UNKNOWN, Operation, is_linearizable, overlapping
 from tests.rounds.clients import BrokenPromiseError, Client, Desk, finished, pause, together
 from tests.rounds.places import Place, check_journal
@@ -37,6 +37,9 @@ def call(store: Store, desk: Desk, chance: random.Random, keys: list[str], hones
         try:
             result = _one(store, kind, key, value, expected, honest, shared=chance.random() < 0.5)
         except CommitUnknownError:
+            continue
+        except UnavailableError:
+            desk.tell(["refused"])
             continue
         desk.tell(["return", time.monotonic_ns(), result])
         if kind == "get":
@@ -77,13 +80,15 @@ def _unsafe(store: Store, key: str, value: str, expected: int) -> Any:
 
 
 def histories(told: list[list[Any]]) -> dict[str, list[Operation]]:
-    """What clients told, by key; an operation whose end nobody saw is open, unless it only read."""
+    """What clients told, by key; an operation whose end nobody saw is open, unless it only read; a refused one was none."""
     found: defaultdict[str, list[Operation]] = defaultdict(list)
     for lines in told:
         waiting: Operation | None = None
         for line in [*lines, ["call", 0, "get", "", "", 0]]:
             if line[0] == "return" and waiting is not None:
                 found[waiting.key].append(waiting._replace(returned=line[1], result=line[2]))
+                waiting = None
+            elif line[0] == "refused":
                 waiting = None
             elif line[0] == "call":
                 if waiting is not None and waiting.kind != "get":
