@@ -10,7 +10,6 @@ from charter_persist.engine.charter import Charter
 from charter_persist.model.digest import Digest
 from charter_persist.model.event import Custom
 from charter_persist.model.resolution import ResolutionState
-from charter_persist.testing.intents import edge, full_intent, intent
 
 AUTHORITY = {"text": "both decide", "rule": "UNANIMOUS_PRESENT", "actors": ["ana", "ben"]}
 
@@ -67,6 +66,9 @@ def govern(store: Store, area_id: str = "a") -> None:
 
 def apply(store: Store) -> None:
     """What an application writes without the engine."""
+    # Not at the top: the suite brings pytest and Hypothesis, and some who need this measure memory.
+    from charter_persist.testing.intents import edge, full_intent, intent
+
     for n in range(6):
         with store.begin() as uow:
             digest = uow.objects.put("doc", {"n": n, "text": "\u20ac" * n, "half": n / 2})
