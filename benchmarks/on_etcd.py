@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import grpc
 
+from benchmarks.kv import compare_and_sets
 from benchmarks.measure import Row, Work, compare
+from benchmarks.on_sqlite import opened
 from benchmarks.payload import OBJECT_BYTES
 from charter_persist.backends.contract import KvEntryRow
 from charter_persist.backends.contract.single import KeyBackend
@@ -90,6 +94,9 @@ def run(*, quick: bool) -> Iterator[Row]:
         for name, (ours, theirs) in pairs.items():
             subject, peer = repeated(ours, calls), repeated(theirs, calls)
             yield compare(f"etcd: {name}", subject, peer, peer_name="bare gRPC", wanted=">= 0.77", rounds=rounds)
+        with tempfile.TemporaryDirectory(dir=".") as folder, opened(Path(folder), "kv.db") as store:
+            name, subject = "Keys: compare-and-set on SQLite beside etcd", compare_and_sets(store, calls)
+            yield compare(name, subject, peer, peer_name="etcd, bare gRPC", wanted=">= 3", rounds=rounds)
     finally:
         backend.close()
         bare.close()

@@ -34,5 +34,5 @@ def test_the_rows_of_etcd_are_printed_when_they_are_asked_for(tmp_path: Path) ->
         text=True,
     )
     assert done.returncode == 0, done.stderr
-    assert len(done.stdout.splitlines()[2:]) == 3
+    assert len(done.stdout.splitlines()[2:]) == 4
     assert list(tmp_path.iterdir()) == []
