@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
+from operator import attrgetter
 from typing import Any
 
 from charter_persist.backends.contract import EVENT, EXECUTION, EventRow, ExecutionRow
@@ -28,7 +29,7 @@ from charter_persist.model.text import check_position, check_text
 from charter_persist.model.upcasting import Upcasters
 from charter_persist.repositories import erasure
 from charter_persist.repositories.base import ReadContext, WriteContext, page_size
-from charter_persist.repositories.cursors import decode_name, decode_position, encode_name, encode_position
+from charter_persist.repositories.cursors import decode_position, encode_position
 from charter_persist.repositories.event_row import (
     APPEND,
     BY_SEQUENCE,
@@ -37,6 +38,7 @@ from charter_persist.repositories.event_row import (
     event_subject,
     stored_event,
 )
+from charter_persist.repositories.paging import behind, page_by_name
 
 Event = ExecutionEvent | Mapping[str, Any]
 
@@ -138,18 +140,14 @@ class EventReader:
             LimitExceededError: the page is too large.
             InvalidInputError: limit or cursor are not valid.
         """
-        size = page_size(limit, self._context.options)
-        after = decode_name(cursor)
-        rows = self._context.reader.scan(
-            EXECUTION,
-            ("tenant_id", "execution_id"),
-            prefix=(check_text(tenant_id, field="tenant_id"),),
-            after=None if after is None else (after,),
-            limit=size + 1,
-        )
-        found = [row.execution_id for row in rows]
-        more = encode_name(found[size - 1]) if len(found) > size else None
-        return Page(tuple(found[:size]), more, self._context.revision())
+        of_tenant = (check_text(tenant_id, field="tenant_id"),)
+
+        def rows(after: str | None, count: int) -> Iterator[ExecutionRow]:
+            order = ("tenant_id", "execution_id")
+            return self._context.reader.scan(EXECUTION, order, prefix=of_tenant, after=behind(after), limit=count)
+
+        name = attrgetter("execution_id")
+        return page_by_name(self._context, limit, cursor, rows, name=name, item=name)
 
     def _newest(self, execution_id: str) -> EventRow | None:
         rows = self._context.reader.scan(EVENT, BY_SEQUENCE, prefix=(execution_id,), reverse=True, limit=1)

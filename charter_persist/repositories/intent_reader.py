@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import chain
+from operator import attrgetter
 from typing import Any, Final, TypeVar
 
 from charter_persist.backends.contract import INTENT, INTENT_EDGE, IntentEdgeRow, IntentRow
@@ -18,8 +19,8 @@ from charter_persist.model.intent import Edge, EdgeKey, EdgeType, IntentFilter, 
 from charter_persist.model.intent_graph import graph_faults
 from charter_persist.model.records import Page
 from charter_persist.model.text import check_text, prefix_end
-from charter_persist.repositories.base import ReadContext, page_size
-from charter_persist.repositories.cursors import decode_name, encode_name
+from charter_persist.repositories.base import ReadContext
+from charter_persist.repositories.paging import page_by_name
 
 T = TypeVar("T")
 
@@ -101,10 +102,12 @@ class IntentReader:
 
         Spec: CCOS-4
         """
-        size = page_size(limit, self._context.options)
-        found = list(islice(self._fitting(where, decode_name(cursor)), size + 1))
-        more = encode_name(found[size - 1].intent_id) if len(found) > size else None
-        return Page(tuple(found[:size]), more, self._context.revision())
+
+        def fitting(after: str | None, _count: int) -> Iterator[StorableIntent]:
+            return self._fitting(where, after)
+
+        name = attrgetter("intent_id")
+        return page_by_name(self._context, limit, cursor, fitting, name=name, item=lambda intent: intent)
 
     def get_edge(self, from_: str, to: str, edge_type: EdgeType | str) -> Edge | None:
         """Return the edge of that type from one intent to another, or None.

@@ -8,7 +8,8 @@ Source: STO-3.2, GOV-8, NEIGHBOURS 2.2.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import islice
+from functools import partial
+from operator import attrgetter
 
 from charter_persist.backends.contract import OBJECT, REF, REF_LOG, RefLogRow, RefRow
 from charter_persist.errors import DanglingReferenceError, InvalidInputError, NotFoundError, VersionConflictError
@@ -16,8 +17,8 @@ from charter_persist.model.canonical import canonical_bytes
 from charter_persist.model.digest import Digest, parse_digest
 from charter_persist.model.records import Page, Ref
 from charter_persist.model.text import check_position, check_prefix, check_ref_name, prefix_end
-from charter_persist.repositories.base import ReadContext, WriteContext, page_size
-from charter_persist.repositories.cursors import decode_name, encode_name
+from charter_persist.repositories.base import ReadContext, WriteContext
+from charter_persist.repositories.paging import page_by_name
 
 
 class RefReader:
@@ -68,10 +69,8 @@ class RefReader:
             LimitExceededError: the page is too large.
             InvalidInputError: limit or cursor are not valid.
         """
-        size = page_size(limit, self._context.options)
-        rows = list(islice(self._rows(check_prefix(prefix), decode_name(cursor), size + 1), size + 1))
-        more = encode_name(rows[size - 1].name) if len(rows) > size else None
-        return Page(tuple(map(_ref, rows[:size])), more, self._context.revision())
+        rows = partial(self._rows, check_prefix(prefix))
+        return page_by_name(self._context, limit, cursor, rows, name=attrgetter("name"), item=_ref)
 
     def history(self, name: str) -> Iterator[Ref]:
         """Yield each state a ref ever had, oldest first; a digest of None is a deletion."""

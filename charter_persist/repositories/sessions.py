@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from itertools import islice
+from operator import attrgetter
 from typing import Any
 
 from charter_persist.backends.contract import (
@@ -38,9 +38,9 @@ from charter_persist.model.records import Page
 from charter_persist.model.session import FINAL_STATES, Candidate, Session, SessionState, Stance, StanceKind
 from charter_persist.model.text import check_position, check_text
 from charter_persist.model.time import format_micros
-from charter_persist.repositories.base import ReadContext, WriteContext, page_size
-from charter_persist.repositories.cursors import decode_name, encode_name
+from charter_persist.repositories.base import ReadContext, WriteContext
 from charter_persist.repositories.objects import ObjectRepository
+from charter_persist.repositories.paging import behind, page_by_name
 
 BY_VERSION = ("session_id", "version")
 
@@ -108,12 +108,14 @@ class SessionReader:
             LimitExceededError: the page is too large.
             InvalidInputError: limit or cursor are not valid.
         """
-        size = page_size(limit, self._context.options)
-        after = decode_name(cursor)
-        bound = None if after is None else (after,)
-        rows = list(islice(self._context.reader.scan(SESSION, ("session_id",), after=bound, limit=size + 1), size + 1))
-        more = encode_name(rows[size - 1].session_id) if len(rows) > size else None
-        return Page(tuple(self.require(row.session_id) for row in rows[:size]), more, self._context.revision())
+
+        def rows(after: str | None, count: int) -> Iterator[SessionRow]:
+            return self._context.reader.scan(SESSION, ("session_id",), after=behind(after), limit=count)
+
+        name = attrgetter("session_id")
+        return page_by_name(
+            self._context, limit, cursor, rows, name=name, item=lambda row: self.require(row.session_id)
+        )
 
     def history(self, session_id: str) -> Iterator[Session]:
         """Yield the session as it was after each logged change, oldest first."""

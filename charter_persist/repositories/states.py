@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from math import isfinite
+from operator import attrgetter
 from typing import Any, Final
 
 from charter_persist.backends.contract import STATE_SNAPSHOT, STATE_VALUE, Relation, SnapshotRow, StateValueRow
@@ -25,9 +26,9 @@ from charter_persist.model.records import Page
 from charter_persist.model.state import ExecutionSnapshot
 from charter_persist.model.text import POSITION_MAX, check_position, check_text, prefix_end
 from charter_persist.model.time import to_micros
-from charter_persist.repositories.base import ReadContext, WriteContext, page_size
-from charter_persist.repositories.cursors import decode_name, encode_name
+from charter_persist.repositories.base import ReadContext, WriteContext
 from charter_persist.repositories.events import EventReader
+from charter_persist.repositories.paging import behind, page_by_name
 
 NEVER: Final = POSITION_MAX
 """When a value expires that has no time to live."""
@@ -78,18 +79,14 @@ class StateReader:
             LimitExceededError: the page is too large.
             InvalidInputError: limit or cursor are not valid.
         """
-        size = page_size(limit, self._context.options)
-        after = decode_name(cursor)
-        rows = self._context.reader.scan(
-            STATE_SNAPSHOT,
-            ("tenant_id", "execution_id"),
-            prefix=(check_text(tenant_id, field="tenant_id"),),
-            after=None if after is None else (after,),
-            limit=size + 1,
-        )
-        found = list(rows)
-        more = encode_name(found[size - 1].execution_id) if len(found) > size else None
-        return Page(tuple(map(self._snapshot, found[:size])), more, self._context.revision())
+        of_tenant = (check_text(tenant_id, field="tenant_id"),)
+
+        def rows(after: str | None, count: int) -> Iterator[SnapshotRow]:
+            order = ("tenant_id", "execution_id")
+            return self._context.reader.scan(STATE_SNAPSHOT, order, prefix=of_tenant, after=behind(after), limit=count)
+
+        name = attrgetter("execution_id")
+        return page_by_name(self._context, limit, cursor, rows, name=name, item=self._snapshot)
 
     def get(self, key: str) -> bytes | None:
         """Return the value of a key; None where it was never set, was deleted, dropped or has expired.

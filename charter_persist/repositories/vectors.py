@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import islice
 from math import isfinite
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import Any, Final
 
 from charter_persist.backends.contract import (
@@ -44,7 +44,7 @@ from charter_persist.model.vector import (
 )
 from charter_persist.model.vector_filter import VectorFilter
 from charter_persist.repositories.base import ReadContext, WriteContext, page_size
-from charter_persist.repositories.cursors import decode_name, encode_name
+from charter_persist.repositories.paging import behind, page_by_name
 from charter_persist.repositories.vector_block import Found, Query, damaged
 from charter_persist.repositories.vector_cache import blocks_of, first_stamp, next_stamp
 
@@ -83,14 +83,11 @@ class VectorReader:
             LimitExceededError: the page is too large.
             InvalidInputError: limit or cursor are not valid.
         """
-        size = page_size(limit, self._context.options)
-        after = decode_name(cursor)
-        scan = self._context.reader.scan(
-            VECTOR_COLLECTION, ("name",), after=None if after is None else (after,), limit=size + 1
-        )
-        rows = list(scan)
-        more = encode_name(rows[size - 1].name) if len(rows) > size else None
-        return Page(tuple(map(_info, rows[:size])), more, self._context.revision())
+
+        def rows(after: str | None, count: int) -> Iterator[VectorCollectionRow]:
+            return self._context.reader.scan(VECTOR_COLLECTION, ("name",), after=behind(after), limit=count)
+
+        return page_by_name(self._context, limit, cursor, rows, name=attrgetter("name"), item=_info)
 
     def count(self, collection: str) -> int:
         """Return the number of documents of a collection.
@@ -143,14 +140,13 @@ class VectorReader:
             LimitExceededError: the page is too large.
             InvalidInputError: limit or cursor are not valid.
         """
-        size = page_size(limit, self._context.options)
-        name, after = self._collection(collection).name, decode_name(cursor)
-        scan = self._context.reader.scan(
-            VECTOR_DOCUMENT, BY_ID, prefix=(name,), after=None if after is None else (after,), limit=size + 1
-        )
-        rows = list(scan)
-        more = encode_name(rows[size - 1].id) if len(rows) > size else None
-        return Page(tuple(map(_document, rows[:size])), more, self._context.revision())
+        of_collection = (self._collection(collection).name,)
+
+        def rows(after: str | None, count: int) -> Iterator[VectorDocumentRow]:
+            scan = self._context.reader.scan
+            return scan(VECTOR_DOCUMENT, BY_ID, prefix=of_collection, after=behind(after), limit=count)
+
+        return page_by_name(self._context, limit, cursor, rows, name=attrgetter("id"), item=_document)
 
     def search(
         self,
