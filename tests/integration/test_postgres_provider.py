@@ -253,7 +253,9 @@ class TestRun:
     def test_interrupted_run_takes_its_server_with_it(self, tmp_path: Path) -> None:
         file = tmp_path / "test_waits.py"
         file.write_text(
-            "import time\ndef test_waits(postgres_server):\n    print(postgres_server.url, flush=True)\n    time.sleep(60)\n"
+            # A shell lets what it runs in the background ignore interrupts.
+            "import signal, time\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+            "def test_waits(postgres_server):\n    print(postgres_server.url, flush=True)\n    time.sleep(60)\n"
         )
         plugins = ("-q", "-s", "-p", "tests.postgres.fixtures", "-p", "no:cacheprovider", "-c", os.devnull)
         with spawn("-m", "pytest", *plugins, str(file), CHARTER_TEST_POSTGRES="embedded") as run:
