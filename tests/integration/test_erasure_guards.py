@@ -60,7 +60,7 @@ def test_nothing_else_may_change_with_them(database: Database, table: str) -> No
     name, nothing = database.table(table), empty(database)
     gone = f"{payload} = NULL, nonce = {nothing}"
     others = [column.name for column in mapped(table).columns if column.name not in (payload, "nonce")]
-    changes = [f"{gone}, {other} = {'7' if _is_number(table, other) else repr('x')}" for other in others]
+    changes = [f"{gone}, {other} = {_other_value(table, other, nothing)}" for other in others]
     changes += [f"{payload} = NULL", f"nonce = {nothing}", f"{payload} = {nothing}, nonce = {nothing}"]
     changes += [
         f"{payload} = NULL, nonce = {nothing.replace(repr(''), repr('00'))}"
@@ -83,5 +83,9 @@ def test_nothing_else_may_change_with_them(database: Database, table: str) -> No
     assert held(database, table) == after != before
 
 
-def _is_number(table: str, column: str) -> bool:
-    return not isinstance(mapped(table).columns[column].type, sa.Text)
+def _other_value(table: str, column: str, nothing: str) -> str:
+    """A value that fits the column, as SQL."""
+    kind = mapped(table).columns[column].type
+    if isinstance(kind, sa.Text):
+        return repr("x")
+    return nothing.replace("''", "'77'") if isinstance(kind, sa.LargeBinary) or "Digest" in type(kind).__name__ else "7"
