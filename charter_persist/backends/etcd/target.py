@@ -18,6 +18,7 @@ PORT: Final = 2379
 NAMESPACE: Final = "charter"
 TIMEOUT_S: Final = 10.0
 _NAMESPACE: Final = re.compile(r"[A-Za-z0-9._-]{1,128}")
+_URL: Final = re.compile(rf"{SCHEME}://(?P<authority>[^/?#]*)(?P<rest>[^#]*)")
 _ENDPOINT: Final = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::(?P<port>\d{1,5}))?")
 _PARAMETERS: Final = ("ca", "cert", "key", "tls")
 _FORM: Final = "etcd://[user:password@]host:port,host:port[/namespace][?ca=FILE&cert=FILE&key=FILE]"
@@ -59,13 +60,12 @@ def parse_etcd_url(url: str) -> EtcdTarget:
     Raises:
         InvalidInputError: it is not of that form; the message never quotes what may be a password.
     """
-    try:
-        parts = urlsplit(url)
-    except ValueError as exc:
-        raise InvalidInputError(f"that is not the URL of an etcd cluster; write {_FORM}") from exc
-    if parts.scheme != SCHEME or parts.fragment:
+    # Several hosts are no authority of RFC 3986, and releases of Python differ in what they take for one.
+    whole = _URL.fullmatch(url)
+    if whole is None:
         raise InvalidInputError(f"that is not the URL of an etcd cluster; write {_FORM}")
-    who, _, hosts = parts.netloc.rpartition("@")
+    parts = urlsplit(f"{SCHEME}://{whole['rest']}")
+    who, _, hosts = whole["authority"].rpartition("@")
     user, password = _credentials(who)
     parameters = _parameters(parts)
     if ("cert" in parameters) != ("key" in parameters):
