@@ -124,7 +124,7 @@ def upgrade(url: str) -> None:
         UnavailableError: the file cannot be opened, or the server cannot be reached.
         StoreBusyError: another process migrates for longer than the time limit.
     """
-    if _scheme(url) in ("memory", "etcd", "file", "s3") or _is_private(url):
+    if _scheme(url) in ("memory", "etcd") or _is_private(url):
         return  # such a store is at head from its beginning
     parse_target(url)
     migrations.upgrade(url)
