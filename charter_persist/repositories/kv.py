@@ -36,15 +36,7 @@ from charter_persist.repositories.kv_reader import KeyValueReader, absent
 
 
 class KeyLog(Protocol):
-    """What keeps the keys of a unit of work.
-
-    Attributes:
-        kv_value_bytes_max: of one value.
-        operations_max: of one transaction.
-    """
-
-    kv_value_bytes_max: int
-    operations_max: int
+    """What keeps the keys of a unit of work."""
 
     @property
     def keys(self) -> KeyReader:
@@ -211,7 +203,7 @@ class KeyValueRepository(KeyValueReader):
 
         Spec: KV-2
         """
-        maximum = self._log.operations_max
+        maximum = self._options.transaction_operations_max
         wanted = list(islice(operations, maximum + 1))
         if len(wanted) > maximum:
             raise LimitExceededError(limit="transaction_operations_max", maximum=maximum, actual=len(wanted))
@@ -327,7 +319,7 @@ class KeyValueRepository(KeyValueReader):
     def _checked(self, value: bytes) -> bytes:
         if type(value) is not bytes:
             raise InvalidInputError(f"a value must be bytes, got {type(value).__name__}")
-        maximum = self._log.kv_value_bytes_max
+        maximum = self._options.kv_value_bytes_max
         if len(value) > maximum:
             raise LimitExceededError(limit="kv_value_bytes_max", maximum=maximum, actual=len(value))
         return value

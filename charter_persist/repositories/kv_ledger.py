@@ -72,8 +72,6 @@ class LedgerKeyLog:
     def __init__(self, context: WriteContext) -> None:
         self._context = context
         self.keys = LedgerKeys(context.reader, context.revision)
-        self.kv_value_bytes_max = context.options.kv_value_bytes_max
-        self.operations_max = context.options.transaction_operations_max
 
     @property
     def revision(self) -> int:

@@ -128,8 +128,11 @@ class WriteSet:
         def columns(row: Row) -> Key:
             return tuple([row[place] for place in places])
 
-        rows = self._below.scan(relation, order, limit=limit + len(changed), **bounds)
-        stored = next((row for row in rows if relation.key_of(row) not in changed), None)
+        # One row at a time: below may be another set of changes, which passes nothing on for a look-up either.
+        stored = next(self._below.scan(relation, order, limit=limit, **bounds), None)
+        while stored is not None and relation.key_of(stored) in changed:
+            bounds["after"] = columns(stored)[len(within.prefix) :]
+            stored = next(self._below.scan(relation, order, limit=limit, **bounds), None)
         found = [row for row in changed.values() if row is not None and within.admit(columns(row))]
         if stored is not None:
             found.append(stored)

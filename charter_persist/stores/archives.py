@@ -15,15 +15,15 @@ from collections.abc import Callable
 from typing import Any, NoReturn, TypeVar
 
 from charter_persist.backends.contract.single import ArchiveBackend
-from charter_persist.errors import CharterError, NotSupportedError
+from charter_persist.errors import CharterError
 from charter_persist.lease.lease import Lease
 from charter_persist.model.limits import Options
 from charter_persist.repositories.archive import Archives, WritableArchives
 from charter_persist.repositories.archive_backend import PendingArchive
-from charter_persist.repositories.base import Sources, UnitContext
+from charter_persist.repositories.base import Sources
 from charter_persist.stores.base import Health
 from charter_persist.stores.offers import ARCHIVE_STORES
-from charter_persist.stores.single import SingleStore, unsupported
+from charter_persist.stores.single import SingleContext, SingleStore, SingleUnit, unsupported
 from charter_persist.unit_of_work import Outcome, ReadView, Receipt, UnitOfWork
 from charter_persist.watch.delivery import Watch
 
@@ -57,12 +57,14 @@ class ArchiveView:
         return Archives(self._backend, self.options, no_revision)
 
 
-class ArchiveUnitContext(UnitContext):
+class ArchiveUnitContext(SingleContext):
     """A unit of work over the archives of a backend."""
 
+    offers = ARCHIVE_STORES
+    backend: ArchiveBackend
+
     def __init__(self, backend: ArchiveBackend, sources: Sources, deadline: float) -> None:
-        super().__init__(sources, deadline)
-        self.backend = backend
+        super().__init__(backend, sources, deadline)
         self.pending = PendingArchive(backend, lambda: self.now)
 
     def end(self) -> None:
@@ -70,23 +72,14 @@ class ArchiveUnitContext(UnitContext):
         super().end()
         self.pending.rollback()
 
-    def open(self, store: str, _make: Callable[[Any], R]) -> Any:
-        """The repositories of archives, by type."""
-        if store not in ARCHIVE_STORES:
-            raise unsupported(self.backend.name, store)
+    def _repository(self) -> WritableArchives:
         return WritableArchives(self.pending, self.options, no_revision)
 
 
-class ArchiveUnit(UnitOfWork):
+class ArchiveUnit(SingleUnit):
     """A unit of work over the archives of a backend."""
 
     _context: ArchiveUnitContext
-
-    def __init__(self, context: ArchiveUnitContext) -> None:
-        super().__init__(context, self._refuse_flush)
-
-    def _refuse_flush(self) -> None:
-        raise NotSupportedError(f"the {self._context.backend.name} backend writes a unit when it ends, not before")
 
 
 class ArchiveCommit:

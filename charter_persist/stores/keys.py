@@ -32,13 +32,13 @@ from charter_persist.lease.lease import Lease
 from charter_persist.model.canonical import canonical_bytes, load_canonical
 from charter_persist.model.limits import Options
 from charter_persist.model.text import check_position, check_text
-from charter_persist.repositories.base import Sources, UnitContext
+from charter_persist.repositories.base import Sources
 from charter_persist.repositories.kv import KeyValueRepository
 from charter_persist.repositories.kv_reader import KeyValueReader
 from charter_persist.repositories.leases import ended
 from charter_persist.stores.base import Health, worth_retrying
 from charter_persist.stores.offers import KEY_STORES
-from charter_persist.stores.single import SingleStore, unsupported
+from charter_persist.stores.single import SingleContext, SingleStore, SingleUnit, unsupported
 from charter_persist.unit_of_work import OpenUnit, Outcome, ReadView, Receipt, UnitOfWork
 from charter_persist.watch.delivery import Watch
 from charter_persist.watch.key_feed import ChangeFeed
@@ -75,7 +75,7 @@ class KeyView:
         return KeyValueReader(self._keys, self.options)
 
 
-class KeyUnitContext(UnitContext):
+class KeyUnitContext(SingleContext):
     """A unit of work over the keys of a backend.
 
     Attributes:
@@ -84,17 +84,16 @@ class KeyUnitContext(UnitContext):
         compacted: the revision that history shall be dropped up to when the unit ends.
     """
 
+    offers = KEY_STORES
+    backend: KeyBackend
+
     def __init__(self, backend: KeyBackend, transaction: KeyTransaction, sources: Sources, deadline: float) -> None:
-        super().__init__(sources, deadline)
-        self.backend = backend
+        super().__init__(backend, sources, deadline)
         self.transaction = transaction
         self.changes: dict[str, KvEntryRow | None] = {}
         self.compacted: int | None = None
 
-    def open(self, store: str, _make: Callable[[Any], R]) -> Any:
-        """The repository of keys."""
-        if store not in KEY_STORES:
-            raise unsupported(self.backend.name, store)
+    def _repository(self) -> KeyValueRepository:
         return KeyValueRepository(BackendKeyLog(self), self)
 
 
@@ -104,8 +103,6 @@ class BackendKeyLog:
     def __init__(self, context: KeyUnitContext) -> None:
         self._context = context
         self.keys: KeyReader = context.transaction
-        self.kv_value_bytes_max = context.options.kv_value_bytes_max
-        self.operations_max = context.options.transaction_operations_max
 
     @property
     def revision(self) -> int:
@@ -168,16 +165,10 @@ class KeyCommit:
             self._release()
 
 
-class KeyUnit(UnitOfWork):
+class KeyUnit(SingleUnit):
     """A unit of work over the keys of a backend."""
 
     _context: KeyUnitContext
-
-    def __init__(self, context: KeyUnitContext) -> None:
-        super().__init__(context, self._refuse_flush)
-
-    def _refuse_flush(self) -> None:
-        raise NotSupportedError(f"the {self._context.backend.name} backend writes a unit when it ends, not before")
 
 
 class KeyStore(SingleStore):

@@ -8,13 +8,15 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, ClassVar, TypeVar
 
 from charter_persist.backends.contract.single import SingleBackend
 from charter_persist.errors import NotSupportedError, ReadOnlyError
-from charter_persist.repositories.base import Sources
+from charter_persist.repositories.base import Sources, UnitContext
 from charter_persist.stores.base import Store
 from charter_persist.unit_of_work import OpenCommit, OpenUnit, UnitOfWork
+
+R = TypeVar("R")
 
 
 def unsupported(backend: str, store: str) -> NotSupportedError:
@@ -22,6 +24,42 @@ def unsupported(backend: str, store: str) -> NotSupportedError:
     return NotSupportedError(
         f"the {backend} backend does not offer {store}; use SQLite or Postgres", backend=backend, store=store
     )
+
+
+class SingleContext(UnitContext):
+    """A unit of work over a backend of one store.
+
+    Attributes:
+        offers: what it has, by the names of units.
+    """
+
+    offers: ClassVar[frozenset[str]]
+
+    def __init__(self, backend: SingleBackend, sources: Sources, deadline: float) -> None:
+        super().__init__(sources, deadline)
+        self.backend = backend
+
+    def open(self, store: str, _make: Callable[[Any], R]) -> Any:
+        """The repository of the store that the backend has."""
+        if store not in self.offers:
+            raise unsupported(self.backend.name, store)
+        return self._repository()
+
+    @abstractmethod
+    def _repository(self) -> Any:
+        """The one that there is."""
+
+
+class SingleUnit(UnitOfWork):
+    """A unit of work over a backend of one store: nothing is written before it ends."""
+
+    _context: SingleContext
+
+    def __init__(self, context: SingleContext) -> None:
+        super().__init__(context, self._refuse_flush)
+
+    def _refuse_flush(self) -> None:
+        raise NotSupportedError(f"the {self._context.backend.name} backend writes a unit when it ends, not before")
 
 
 class SingleStore(Store):

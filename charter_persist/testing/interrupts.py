@@ -69,20 +69,22 @@ class InterruptConformance(StoreFixtures):
         interrupter = threading.Thread(target=interrupting)
         interrupter.start()
         kept = 0
-        for n in range(20):
-            inside = True
-            try:
-                with store.begin() as uow:
-                    uow.objects.put_many([("doc", [n, m]) for m in range(100)])
-                    uow.flush()
-                    assert len(list(uow.objects.iter())) == 100 * (kept + 1)
-                    with mutex:
-                        inside = False
-                kept += 1
-            except TimedOutError:
-                pass
-        done.set()
-        interrupter.join()
+        try:
+            for n in range(20):
+                inside = True
+                try:
+                    with store.begin() as uow:
+                        uow.objects.put_many([("doc", [n, m]) for m in range(100)])
+                        uow.flush()
+                        assert len(list(uow.objects.iter())) == 100 * (kept + 1)
+                        with mutex:
+                            inside = False
+                    kept += 1
+                except TimedOutError:
+                    pass
+        finally:
+            done.set()
+            interrupter.join()
         with store.read() as view:
             assert view.revision == kept
             assert len(list(view.objects.iter())) == 100 * kept
