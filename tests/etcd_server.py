@@ -6,6 +6,7 @@ Loaded by ``pytest_plugins`` in ``tests/conftest.py``. A test that asks for etcd
 from __future__ import annotations
 
 import os
+import random
 import re
 import shutil
 import signal
@@ -18,13 +19,14 @@ import urllib.error
 import urllib.request
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 READY_TIMEOUT_S = 60.0
+UNASKED_PORTS = (20_000, 32_000)  # below those that the kernel gives to whoever names none
 MISSING = "the tests of etcd need the binary `etcd` 3.4 or newer in PATH: apt-get install etcd-server etcd-client"
 
 
@@ -251,12 +253,13 @@ class EtcdServer(EtcdCluster):
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on now."""
-    taken = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [listener.getsockname()[1] for listener in taken]
-    for listener in taken:
-        listener.close()
-    return ports
+    """Ports that nobody listens on now, and that no socket gets without asking: a member comes back on its own."""
+    found: list[int] = []
+    while len(found) < count:
+        port = random.randrange(*UNASKED_PORTS)
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            found += [] if port in found else [port]
+    return found
 
 
 def make_certificates(folder: Path) -> Certificates:

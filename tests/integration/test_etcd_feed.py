@@ -384,9 +384,9 @@ def test_closing_a_feed_ends_its_threads_even_if_nobody_took_anything(
     backend: KeyBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(feed_module, "CHANGES_MAX", 1)
-    put(backend, "/a")
+    known = put(backend, "/a")
     before = set(threading.enumerate())
-    feeds = [backend.feed("", 0) for _ in range(5)]
+    feeds = [backend.feed("", known) for _ in range(5)]
     for _ in range(5):
         put(backend, "/a")
     for feed in feeds:

@@ -18,7 +18,7 @@ from charter_persist.errors import (
     SerializationFailureError,
     StoreClosedError,
 )
-from tests.etcd_rows import keys, put, row, write
+from tests.etcd_rows import collect, keys, put, row, write
 from tests.etcd_server import EtcdServer
 
 pytestmark = pytest.mark.spec("KV-8")
@@ -265,13 +265,13 @@ def test_a_value_of_another_writer_is_an_error_that_names_the_key(
 ) -> None:
     namespace = etcd_url.rpartition("/")[2]
     backend = open_etcd(etcd_url)
-    put(backend, "/a")
+    known = put(backend, "/a")
     etcd_server.control("put", "--", f"{namespace}/foreign", value)
     for look in (lambda: backend.snapshot().get("/foreign"), lambda: list(backend.transaction().scan(""))):
         with pytest.raises(IntegrityError, match="/foreign") as caught:
             look()
         assert caught.value.key == "/foreign"  # type: ignore[attr-defined]
-    feed = backend.feed("/f", 0)
+    feed = backend.feed("/f", known)
     for _ in range(2):
         feed.wait(10)
         with pytest.raises(IntegrityError, match="/foreign"):
@@ -287,16 +287,16 @@ def test_namespaces_on_one_cluster_do_not_see_each_other(etcd_server: EtcdServer
     names = ("a", "a-", "a0", "ab")
     space = etcd_url.rpartition("/")[2]
     backends = {name: open_etcd(etcd_server.url_of(f"{space}{name}")) for name in names}
+    feeds = {name: backend.feed("", None) for name, backend in backends.items()}
     for name, backend in backends.items():
         put(backend, "/who", name.encode())
         put(backend, f"/{name}")
+    last = {name: put(backend, "/last") for name, backend in backends.items()}
     for name, backend in backends.items():
-        assert keys(backend) == {"/who": name.encode(), f"/{name}": b""}
-        feed = backend.feed("", 0)
-        feed.wait(10)
-        changed = [change.key for batch in feed.take() for change in batch.changes]
-        assert changed == ["/who", f"/{name}"]
-        feed.close()
+        assert keys(backend) == {"/who": name.encode(), f"/{name}": b"", "/last": b""}
+        changed = [change.key for batch in collect(feeds[name], last[name]) for change in batch.changes]
+        assert changed == ["/who", f"/{name}", "/last"]
+        feeds[name].close()
         backend.close()
 
 

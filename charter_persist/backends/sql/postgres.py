@@ -189,14 +189,18 @@ class PostgresTransaction(PostgresReader, SqlTransaction):
         try:
             with link.connection.lock:
                 done = link.round_trip.run([*statements, ("COMMIT", ())])[-1]
-            if done.command_status != b"COMMIT":
-                raise ConnectionLostError("the server rolled the unit back instead of committing it")
         except psycopg.Error as exc:
-            fault = commit_fault(exc)
-            self._backend.discard_writer()
-            self._end()
-            raise fault from exc
+            self._give_up()
+            raise commit_fault(exc) from exc
+        if done.command_status != b"COMMIT":
+            self._give_up()
+            raise ConnectionLostError("the server rolled the unit back instead of committing it")
         self._backend.wakeup.ring()
+        self._end()
+
+    def _give_up(self) -> None:
+        """End with a connection that nobody knows the state of."""
+        self._backend.discard_writer()
         self._end()
 
 

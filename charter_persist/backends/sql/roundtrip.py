@@ -72,11 +72,11 @@ class RoundTrip:
         except BaseException:
             self._connection.close()
             raise
-        for answer in answers:
-            if answer.status == ExecStatus.FATAL_ERROR:
+        for _, answer in answers:
+            if answer.status == ExecStatus.FATAL_ERROR:  # of a statement, or of preparing it
                 raise error_from_result(answer, encoding=self._connection.info.encoding)
         self._names.update(fresh)
-        return answers
+        return [answer for is_wanted, answer in answers if is_wanted]
 
     def first_row(self, result: PGresult) -> Any:
         """The first row of a result, or None."""
@@ -93,8 +93,11 @@ class RoundTrip:
         values = transformer.dump_sequence(parameters, [PyFormat.BINARY] * len(parameters))
         return _Bound(sql, transformer.types or (), transformer.formats, values)
 
-    def _exchange(self, bound: Sequence[_Bound], fresh: dict[_Kind, bytes]) -> list[PGresult]:
-        """Send and wait; a new name stands in ``fresh``, and is known only when the whole run went well."""
+    def _exchange(self, bound: Sequence[_Bound], fresh: dict[_Kind, bytes]) -> list[tuple[bool, PGresult]]:
+        """Send and wait; each answer, and whether it is a statement's own.
+
+        A new name stands in ``fresh``, and is known only when the whole run went well.
+        """
         pgconn = self._connection.pgconn
         pgconn.enter_pipeline_mode()
         wanted = []
@@ -112,7 +115,7 @@ class RoundTrip:
         pgconn.pipeline_sync()
         answers = self._connection.wait(_answers(pgconn))
         pgconn.exit_pipeline_mode()
-        return [answer for answer, is_wanted in zip(answers, wanted, strict=True) if is_wanted]
+        return list(zip(wanted, answers, strict=True))
 
     def _new_name(self) -> bytes:
         """A name that was never used on this connection, not even by a run that failed."""
