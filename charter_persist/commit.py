@@ -21,6 +21,7 @@ from charter_persist.model.canonical import canonical_bytes
 from charter_persist.model.limits import Options
 from charter_persist.model.time import utc_now
 from charter_persist.repositories.base import Sources, WriteContext
+from charter_persist.repositories.contents import Contents
 from charter_persist.repositories.write_set import Below, WriteSet
 from charter_persist.unit_of_work import ReadView, Receipt, UnitOfWork
 
@@ -48,8 +49,9 @@ class JournalReceipt(Receipt):
 class LedgerView:
     """`ViewContext` over a snapshot of a ledger, which has every store."""
 
-    def __init__(self, snapshot: Snapshot, options: Options, clock: Callable[[], datetime]) -> None:
+    def __init__(self, snapshot: Snapshot, options: Options, clock: Callable[[], datetime], contents: Contents) -> None:
         self.reader: Reader = snapshot
+        self.contents = contents
         self.options = options
         self.clock = clock
         self.head = snapshot.head
@@ -65,9 +67,14 @@ class LedgerView:
         return make(self)
 
 
-def ledger_view(snapshot: Snapshot, options: Options, clock: Callable[[], datetime] = utc_now) -> ReadView:
+def ledger_view(
+    snapshot: Snapshot,
+    options: Options,
+    clock: Callable[[], datetime] = utc_now,
+    contents: Contents | None = None,
+) -> ReadView:
     """A view of one snapshot of a ledger, which is closed with it."""
-    return ReadView(LedgerView(snapshot, options, clock))
+    return ReadView(LedgerView(snapshot, options, clock, contents or Contents()))
 
 
 class LedgerUnit(UnitOfWork):

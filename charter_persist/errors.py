@@ -162,6 +162,20 @@ class DigestMismatchError(IntegrityError):
     code = "digest-mismatch"
 
 
+class ContentMissingError(IntegrityError):
+    """The content of an object should lie beside the ledger and is not there; put it back from a copy.
+
+    Attributes:
+        digest: of the object.
+    """
+
+    code = "content-missing"
+    digest: str
+
+    def __init__(self, message: str | None = None, *, digest: str) -> None:
+        super().__init__(message, digest=digest)
+
+
 class CycleError(IntegrityError):
     """The supersession graph would contain a cycle."""
 
@@ -224,6 +238,24 @@ class DimensionError(InvalidInputError):
             expected=expected,
             actual=actual,
         )
+
+
+class NotStagedError(InvalidInputError):
+    """The content is too large for a row of the ledger; call `store.stage(type, content)` before the unit.
+
+    Attributes:
+        digest: of the object.
+        size: of its canonical JSON, bytes.
+        threshold: the largest that goes into a row, bytes.
+    """
+
+    code = "not-staged"
+    digest: str
+    size: int
+    threshold: int
+
+    def __init__(self, message: str | None = None, *, digest: str, size: int, threshold: int) -> None:
+        super().__init__(message, digest=digest, size=size, threshold=threshold)
 
 
 class NotCanonicalError(InvalidInputError):

@@ -9,15 +9,16 @@ import os
 import stat
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 from urllib.parse import unquote, urlsplit
 
 import uuid_utils
 
 from charter_persist.backends.contract import LedgerBackend
-from charter_persist.backends.contract.single import ArchiveBackend
+from charter_persist.backends.contract.single import ContentBackend
 from charter_persist.backends.etcd import TIMEOUT_S as ETCD_TIMEOUT_S
 from charter_persist.backends.etcd import open_etcd
 from charter_persist.backends.files import FileArchive
@@ -39,11 +40,14 @@ from charter_persist.journal.entry import NONCE_BYTES
 from charter_persist.model.limits import DEFAULT_OPTIONS, Options
 from charter_persist.model.time import utc_now
 from charter_persist.repositories.base import Sources
+from charter_persist.repositories.contents import Contents
 from charter_persist.stores.archives import ArchiveStore
 from charter_persist.stores.base import Health, Store
 from charter_persist.stores.keys import KeyStore
 from charter_persist.stores.ledger import LedgerStore
 from charter_persist.transfer.restore import RestoreTarget
+
+BLOB_THRESHOLD_BYTES: Final = 1_048_576
 
 __all__ = ["Health", "Store", "connect", "restore_target", "upgrade"]
 
@@ -54,6 +58,8 @@ def connect(
     migrate: Literal["check", "upgrade"] = "check",
     read_only: bool = False,
     air_gapped: bool = False,
+    blobs: str | None = None,
+    blob_threshold_bytes: int = BLOB_THRESHOLD_BYTES,
     unit_timeout_s: float = 30.0,
     batching: bool = True,
     options: Options = DEFAULT_OPTIONS,
@@ -71,6 +77,10 @@ def connect(
         migrate: ``"check"`` refuses a schema that is not at head; ``"upgrade"`` brings it there first.
         read_only: refuse every write.
         air_gapped: refuse a backend that needs the network.
+        blobs: where large contents of objects lie beside the ledger, ``file:///folder`` or ``s3://bucket/prefix``, for
+            this store alone; they are uploaded by `Store.stage`. None where every content is in its row.
+        blob_threshold_bytes: contents of more bytes of canonical JSON lie there; 0 or more. A store keeps what it has
+            wherever it is, so the threshold may change.
         unit_timeout_s: how long a unit may wait for the writer lock, and how long it may take; seconds, above 0.
         batching: False gives each `Store.run` a commit of its own; results are the same.
         options: limits, settable downwards.
@@ -99,6 +109,12 @@ def connect(
         nonce=nonce or (lambda: os.urandom(NONCE_BYTES)),
         options=options,
     )
+    if blob_threshold_bytes < 0:
+        raise InvalidInputError(f"blob_threshold_bytes must be 0 or more, got {blob_threshold_bytes}")
+    if blobs is not None and _scheme(url) in ("etcd", "file", "s3"):
+        raise NotSupportedError(
+            f"nothing can lie beside a store of {_scheme(url)}; give blobs with the URL of a ledger"
+        )
     if _scheme(url) == "etcd":
         _refuse_network("etcd", air_gapped)
         keys = open_etcd(url, timeout_s=min(unit_timeout_s, ETCD_TIMEOUT_S))
@@ -106,7 +122,17 @@ def connect(
     if _scheme(url) in ("file", "s3"):
         archives = _archives(url, read_only=read_only, air_gapped=air_gapped, timeout_s=unit_timeout_s)
         return ArchiveStore(archives, sources, unit_timeout_s=unit_timeout_s, read_only=read_only)
-    opened = _backend(url, migrate=migrate, read_only=read_only, air_gapped=air_gapped, timeout_s=unit_timeout_s)
+    if blobs is not None:
+        if _scheme(blobs) not in ("file", "s3"):
+            raise InvalidInputError("blobs must be the URL of a folder or of a bucket, such as file:///var/lib/blobs")
+        beside = _archives(blobs, read_only=read_only, air_gapped=air_gapped, timeout_s=unit_timeout_s)
+        sources = replace(sources, contents=Contents(beside, blob_threshold_bytes))
+    try:
+        opened = _backend(url, migrate=migrate, read_only=read_only, air_gapped=air_gapped, timeout_s=unit_timeout_s)
+    except BaseException:
+        if sources.contents.backend is not None:
+            sources.contents.backend.close()
+        raise
     return LedgerStore(opened, sources, unit_timeout_s=unit_timeout_s, batching=batching)
 
 
@@ -180,7 +206,7 @@ def _backend(url: str, *, migrate: str, read_only: bool, air_gapped: bool, timeo
     return SqliteBackend(_existing_file(Path(target.url.database or "")), read_only=read_only)
 
 
-def _archives(url: str, *, read_only: bool, air_gapped: bool, timeout_s: float) -> ArchiveBackend:
+def _archives(url: str, *, read_only: bool, air_gapped: bool, timeout_s: float) -> ContentBackend:
     if _scheme(url) == "s3":
         _refuse_network("s3", air_gapped)
         return S3Archive(parse_address(url), read_only=read_only, timeout_s=timeout_s)

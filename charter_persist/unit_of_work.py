@@ -22,6 +22,7 @@ from charter_persist.model.limits import Options
 from charter_persist.repositories.archive_ledger import ledger_archive_reader, ledger_archive_repository
 from charter_persist.repositories.audit import AuditReader, AuditRepository
 from charter_persist.repositories.base import Context, ReadContext, Sources
+from charter_persist.repositories.contents import Contents, WholeObjects
 from charter_persist.repositories.events import EventReader, EventRepository
 from charter_persist.repositories.intent_reader import IntentReader
 from charter_persist.repositories.intents import IntentRepository
@@ -112,7 +113,15 @@ class ViewContext(Context, Protocol):
 
 
 def _reader(context: ReadContext) -> Reader:
+    return WholeObjects(context.reader, context.contents)
+
+
+def _rows(context: ReadContext) -> Reader:
     return context.reader
+
+
+def _contents(context: ReadContext) -> Contents:
+    return context.contents
 
 
 def _journal_reader(context: ReadContext) -> JournalReader:
@@ -137,6 +146,8 @@ class ReadView:
     vectors = _Lazy(VectorReader)
     journal = _Lazy(_journal_reader)
     reader = _Lazy(_reader)
+    rows = _Lazy(_rows)
+    contents = _Lazy(_contents)
 
     def __init__(self, context: ViewContext) -> None:
         self._context = context

@@ -36,7 +36,7 @@ TAKE_THE_LOCK = {"resolve", "scrub"}
 """Methods of a store that take the writer lock; so does each verb of `Charter`, which is known by its ``actor``."""
 PARTS: dict[type, dict[str, type]] = {ReadView: {"journal": JournalReader}}
 """Attributes that are made in ``__init__``, where they cannot be seen from outside."""
-NOT_PARTS = {"reader"}
+NOT_PARTS = {"reader", "rows", "contents"}
 """What tools of this package alone use: it reads rows and knows no rule."""
 NAMES = {Store: "StoreFacet"}
 BASES = {Charter: ("charter_persist.aio.governing", "Governing")}

@@ -1,6 +1,6 @@
 """What one call of `charter` was told: which store, and in which form to answer.
 
-``--url`` and ``--json`` may stand before or behind the name of a command; the innermost wins.
+``--url``, ``--blobs`` and ``--json`` may stand before or behind the name of a command; the innermost wins.
 
 Source: DESIGN 3 (command line).
 """
@@ -21,6 +21,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 DEFAULT_URL: Final = "sqlite:///charter.db"
 URL_VARIABLE: Final = "CHARTER_URL"
+BLOBS_VARIABLE: Final = "CHARTER_BLOBS"
 
 
 class StoreNotOpened(Exception):  # noqa: N818  # it is how a command ends, and never leaves the command line
@@ -41,10 +42,12 @@ class Invocation:
 
     Attributes:
         url: as it was given; None where it was not.
+        blobs: where large contents lie beside the store, as it was given.
         as_json: answer with one JSON document.
     """
 
     url: str | None = None
+    blobs: str | None = None
     as_json: bool = False
 
     def target(self, default: str = DEFAULT_URL) -> str:
@@ -58,7 +61,8 @@ class Invocation:
             StoreNotOpened: whatever the reason.
         """
         try:
-            return connect(self.target(), read_only=read_only)
+            blobs = self.blobs if self.blobs is not None else os.environ.get(BLOBS_VARIABLE)
+            return connect(self.target(), read_only=read_only, blobs=blobs or None)
         except CharterError as exc:
             raise StoreNotOpened(exc) from exc
 
@@ -76,7 +80,7 @@ def upgrade_store(url: str) -> None:
 
 
 def common_options(command: F) -> F:
-    """Give a command the options ``--url`` and ``--json``."""
+    """Give a command the options ``--url``, ``--blobs`` and ``--json``."""
     url = click.option(
         "--url",
         metavar="URL",
@@ -84,15 +88,27 @@ def common_options(command: F) -> F:
         callback=_remember_url,
         help=f"The store. [env: {URL_VARIABLE}; default: {DEFAULT_URL}]",
     )
+    blobs = click.option(
+        "--blobs",
+        metavar="URL",
+        expose_value=False,
+        callback=_remember_blobs,
+        help=f"Where large contents lie beside the store. [env: {BLOBS_VARIABLE}]",
+    )
     as_json = click.option(
         "--json", is_flag=True, expose_value=False, callback=_remember_json, help="Answer with one JSON document."
     )
-    return url(as_json(command))
+    return url(blobs(as_json(command)))
 
 
 def _remember_url(context: click.Context, _parameter: click.Parameter, value: str | None) -> None:
     if value is not None:
         context.ensure_object(Invocation).url = value
+
+
+def _remember_blobs(context: click.Context, _parameter: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        context.ensure_object(Invocation).blobs = value
 
 
 def _remember_json(context: click.Context, _parameter: click.Parameter, value: bool) -> None:

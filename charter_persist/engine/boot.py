@@ -27,6 +27,7 @@ from charter_persist.model.finding import Finding, Severity
 from charter_persist.model.limits import DEFAULT_OPTIONS
 from charter_persist.model.session import Session, SessionState
 from charter_persist.model.text import check_ref_name
+from charter_persist.repositories.contents import BESIDE, MISSING, WholeObjects
 from charter_persist.unit_of_work import ReadView, Views
 
 FINDINGS_MAX: Final = 1_000
@@ -180,9 +181,11 @@ class _Boot:
 
     def _objects(self) -> Iterator[Finding]:
         """Every envelope is whole; the hashes are computed on the way, and told in the next phase."""
-        for row in self._view.reader.scan(OBJECT, ("position",)):
+        for row in WholeObjects(self._view.rows, self._view.contents, lenient=True).scan(OBJECT, ("position",)):
             fault = _envelope_fault(row)
-            if fault is not None:
+            if row.data == BESIDE:
+                yield Finding("CONTENT_MISSING", f"object/{row.position}", MISSING)
+            elif fault is not None:
                 yield Finding("UNKNOWN_OBJECT_KIND", f"object/{row.position}", fault)
             elif not _has_its_digest(row) and len(self._mismatches) < FINDINGS_MAX:
                 self._mismatches.append(

@@ -19,12 +19,13 @@ from charter_persist.engine.boot import ref_name_fault
 from charter_persist.errors import CharterError
 from charter_persist.index.live import LiveIndex
 from charter_persist.index.rebuild import digest_of, ref_findings
+from charter_persist.integrity.beside import check_beside
 from charter_persist.integrity.census import ObjectClasses
 from charter_persist.integrity.collected import Findings
 from charter_persist.integrity.inspection import Inspection
 from charter_persist.integrity.journal_pass import JournalPass, Progress
 from charter_persist.integrity.operations import check_operations
-from charter_persist.integrity.reading import is_well_typed, rows_by_key
+from charter_persist.integrity.reading import damaged, is_well_typed, rows_by_key
 from charter_persist.integrity.standing import Note, check_open_sessions
 from charter_persist.integrity.verify import Level, level_of, verify_view
 from charter_persist.journal.checkpoint import Checkpoint
@@ -125,7 +126,7 @@ def _check(
     progress: Progress | None,
 ) -> FsckReport:
     # What cannot be read among the refs is reported when they are compared with their log.
-    inspection = Inspection(view.reader, findings, {ref.digest for ref in rows_by_key(view.reader, REF, Findings())})
+    inspection = Inspection(damaged(view), findings, {ref.digest for ref in rows_by_key(view.reader, REF, Findings())})
     passed = verify_view(
         view, findings, store_id=store.store_id, checkpoint=checkpoint, progress=progress, watcher=inspection
     )
@@ -134,6 +135,7 @@ def _check(
     _check_refs(view, inspection, findings)
     notes = check_open_sessions(view, inspection.index, findings)
     check_operations(view.reader, findings)
+    check_beside(view, findings)
     if live_digest not in (None, digest_of(inspection.index)):
         findings.add(
             "INDEX_MISMATCH", "index", f"the live index is not the one that follows from the objects: {live_digest}"

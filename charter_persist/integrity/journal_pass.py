@@ -57,12 +57,14 @@ from charter_persist.repositories.archive_ledger import PUT, entry_bytes, subjec
 from charter_persist.repositories.audit import audit_row
 from charter_persist.repositories.compaction import BY_KEY, Compaction, accounts_for, compactions, is_record
 from charter_persist.repositories.compaction import OPERATION as COMPACT
+from charter_persist.repositories.contents import BESIDE, MISSING
 from charter_persist.repositories.intent_change import change_bytes as intent_bytes
 from charter_persist.repositories.intent_change import is_sound
 from charter_persist.repositories.kv_change import CREATE, DELETE, ERASE, UPDATE, change_bytes
 from charter_persist.repositories.metadata import metadata_bytes
 from charter_persist.repositories.refs import ref_bytes
 
+_ALTERED: Final = "it is not what the journal recorded"
 PROGRESS_EVERY: Final = 4_096
 _COMPACTED: Final[dict[str, Relation[Any]]] = {"metadata": METADATA_LOG, "kv": KV_CHANGE}
 """By store the logs whose older rows may be missing."""
@@ -245,8 +247,8 @@ class JournalPass:
             self._tell_of_broken(log, row)
             return
         if not sound:
-            code = "HASH_MISMATCH" if entry.store == "object" else "COMMITMENT_MISMATCH"
-            self._find(code, f"{log.name}/{entry.position}", f"{entry.subject} is not what the journal recorded")
+            code, fault = _fault_of(row)
+            self._find(code, f"{log.name}/{entry.position}", f"{entry.subject}: {fault}")
             self._tell_of_broken(log, row)
         elif log.relation.is_erasure(row):
             self._erased[entry.store, entry.subject] = entry.position
@@ -387,6 +389,13 @@ class JournalPass:
             self._find(
                 "CHECKPOINT_MISMATCH", "checkpoint", f"the first {checkpoint.size} entries are not those of then"
             )
+
+
+def _fault_of(row: Any) -> tuple[str, str]:
+    """What is said of a value that is not the one that was recorded."""
+    if not isinstance(row, ObjectRow):
+        return "COMMITMENT_MISMATCH", _ALTERED
+    return ("CONTENT_MISSING", MISSING) if row.data == BESIDE else ("HASH_MISMATCH", _ALTERED)
 
 
 def _check_metadata(row: MetadataRow, entry: JournalRow) -> bool:

@@ -2,7 +2,7 @@
 
 Costs nothing while rows can be read; a bad row costs the rows of its page one by one, and a bisection.
 
-Imports ``backends.contract``, ``model`` and ``errors``. Source: RELIABILITY P23, P52.
+Imports ``unit_of_work``, ``repositories``, ``backends.contract``, ``model`` and ``errors``. Source: RELIABILITY P23, P52.
 """
 
 from __future__ import annotations
@@ -16,11 +16,18 @@ from charter_persist.backends.contract import Key, Reader, Relation, Row
 from charter_persist.errors import CorruptStoreError
 from charter_persist.integrity.collected import Findings
 from charter_persist.model.text import POSITION_MAX
+from charter_persist.repositories.contents import WholeObjects
+from charter_persist.unit_of_work import ReadView
 
 BY_POSITION: Final = ("position",)
 UNREADABLE_MAX: Final = 1_000
 # A damaged page, a text that is no text, a payload that is a number.
 UNREADABLE_ROW: Final = (CorruptStoreError, TypeError)
+
+
+def damaged(view: ReadView) -> Reader:
+    """What a view reads, where objects whose content is missing are read without it."""
+    return WholeObjects(view.rows, view.contents, lenient=True)
 
 
 @cache

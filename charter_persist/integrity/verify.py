@@ -16,6 +16,7 @@ from charter_persist.integrity.collected import Findings
 from charter_persist.integrity.execution_rows import check_conversations, check_executions
 from charter_persist.integrity.journal_pass import JournalPass, Progress, Watcher
 from charter_persist.integrity.projections import check_intents, check_keys, check_refs, check_sessions
+from charter_persist.integrity.reading import damaged
 from charter_persist.journal.checkpoint import Checkpoint
 from charter_persist.model.finding import Finding
 from charter_persist.unit_of_work import ReadView, Views
@@ -110,7 +111,7 @@ def verify_view(
     Returns:
         The pass, with what it learnt.
     """
-    passed = JournalPass(view.reader, findings, store_id=store_id, checkpoint=checkpoint, watcher=watcher)
+    passed = JournalPass(damaged(view), findings, store_id=store_id, checkpoint=checkpoint, watcher=watcher)
     passed.run(_total(view), progress or (lambda _done, _total: None))
     check_refs(view.reader, passed.refs, findings)
     check_sessions(view.reader, passed.sessions, findings)

@@ -65,6 +65,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "HASH_MISMATCH": _hard(Layer.OBJECT, "The stored bytes of an object have the digest it is stored under."),
     "CORRUPT_OBJECT": _hard(Layer.OBJECT, "The bytes of an object are canonical JSON of the form of its type."),
     "UNKNOWN_OBJECT_KIND": _hard(Layer.OBJECT, "An object has a known hash version and a type that is a name."),
+    "CONTENT_MISSING": _hard(Layer.OBJECT, "What lies beside the ledger is there, and can be reached."),
     "DANGLING_REF": _hard(Layer.REFERENCE, "A ref points to a stored object."),
     "MALFORMED_REF": _hard(Layer.REFERENCE, "The name of a ref follows its grammar."),
     "DANGLING_RESOLUTION": _hard(Layer.REFERENCE, "What a resolution refers to is stored."),
@@ -128,6 +129,9 @@ KINDS: Final[Mapping[str, Kind]] = {
     "FOREIGN_EVENT": _hard(Layer.BUNDLE, "A bundle holds no event of what was done to another store."),
     "DANGLING_EVENT": _hard(Layer.BUNDLE, "An event is about what the bundle holds."),
     "FORGED_AUDIT_ORDER": _hard(Layer.BUNDLE, "The events of a bundle stand in an order in which they can happen."),
+    "ORPHANED_CONTENT": Kind(
+        Severity.SOFT, Layer.OBJECT, "What lies beside the ledger for a day is named by an object."
+    ),
     "GUARD_MISSING": Kind(Severity.SOFT, Layer.GUARD, "The guards of the database stand as they were made."),
 }
 """Every code that a finding can have."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
@@ -18,6 +18,7 @@ from charter_persist.journal.entry import commitment
 from charter_persist.journal.ledger import JournalWriter
 from charter_persist.model.limits import Options
 from charter_persist.model.time import to_micros
+from charter_persist.repositories.contents import Contents
 from charter_persist.repositories.write_set import WriteSet
 
 R = TypeVar("R")
@@ -32,24 +33,28 @@ class Sources:
         new_id: a new identifier.
         nonce: 16 bytes nobody can guess.
         options: limits.
+        contents: where the bytes of objects are.
     """
 
     clock: Callable[[], datetime]
     new_id: Callable[[], str]
     nonce: Callable[[], bytes]
     options: Options
+    contents: Contents = field(default_factory=Contents)
 
 
 class ReadContext(Protocol):
     """What a repository of a ledger needs to read.
 
     Attributes:
-        reader: of one snapshot, or of an open unit.
+        reader: of one snapshot, or of an open unit; the bytes of its objects may lie elsewhere.
+        contents: where they are.
         options: limits.
         clock: the time now, an aware datetime.
     """
 
     reader: Reader
+    contents: Contents
     options: Options
     clock: Callable[[], datetime]
 
@@ -138,6 +143,7 @@ class WriteContext(UnitContext):
     def __init__(self, write: WriteSet, journal: JournalWriter, sources: Sources, deadline: float) -> None:
         super().__init__(sources, deadline)
         self.reader: Reader = write
+        self.contents = sources.contents
         self.clock = sources.clock
         self.write = write
         self.journal = journal

@@ -1,6 +1,6 @@
 """Immutable objects by their digest.
 
-Cost of `put`: canonical JSON, one hash, one look-up, two rows. `put_many` looks a whole chunk up at once. `get` costs
+Cost of `put`: canonical JSON, one hash, one look-up, two rows; nothing of what was staged is read or sent. `put_many` looks a whole chunk up at once. `get` costs
 one look-up and one hash, for every read is verified.
 
 Source: STO-3.1, HASH-1 to HASH-4, RELIABILITY P22 and P32.
@@ -35,6 +35,7 @@ from charter_persist.model.digest import (
 from charter_persist.model.records import Page
 from charter_persist.model.text import check_position
 from charter_persist.repositories.base import ReadContext, WriteContext, page_size
+from charter_persist.repositories.contents import BESIDE
 from charter_persist.repositories.cursors import decode_position, encode_position
 
 CHUNK: Final = 500
@@ -57,11 +58,12 @@ class ObjectReader:
         Raises:
             InvalidInputError: ``digest`` is not a digest.
             DigestMismatchError: the stored bytes do not have this digest.
+            ContentMissingError: they should lie beside the ledger and are not there.
 
         Spec: STO-3.1
         """
         row = self._context.reader.get(OBJECT, (bytes.fromhex(parse_digest(digest)),))
-        return None if row is None else _envelope(row)
+        return None if row is None else self._envelope(row)
 
     def require(self, digest: str) -> Envelope:
         """Return the object of a digest.
@@ -109,7 +111,7 @@ class ObjectReader:
         if len(found) > 1:
             names = [row.digest.hex() for row in found[:CANDIDATES_MAX]]
             raise AmbiguousError(f"{prefix} begins several digests: {', '.join(names)}", candidates=names)
-        return _envelope(found[0])
+        return self._envelope(found[0])
 
     def iter(self, object_type: str | None = None, *, after: int = 0) -> Iterator[Envelope]:
         """Yield objects in the order they were put, lazily and in constant memory.
@@ -123,7 +125,7 @@ class ObjectReader:
             DigestMismatchError: stored bytes do not have their digest.
         """
         for row in self._rows(object_type, after):
-            yield _envelope(row)
+            yield self._envelope(row)
 
     def list(self, object_type: str | None = None, *, limit: int = 100, cursor: str | None = None) -> Page[Envelope]:
         """Return one page of objects in the order they were put.
@@ -140,7 +142,10 @@ class ObjectReader:
         size = page_size(limit, self._context.options)
         rows = list(islice(self._rows(object_type, decode_position(cursor), limit=size + 1), size + 1))
         more = encode_position(rows[size - 1].position) if len(rows) > size else None
-        return Page(tuple(map(_envelope, rows[:size])), more, self._context.revision())
+        return Page(tuple(map(self._envelope, rows[:size])), more, self._context.revision())
+
+    def _envelope(self, row: ObjectRow) -> Envelope:
+        return open_envelope(row.type, row.digest, self._context.contents.data_of(row), row.hash_version)
 
     def _rows(self, object_type: str | None, after: int, limit: int | None = None) -> Iterator[ObjectRow]:
         scan = self._context.reader.scan
@@ -173,6 +178,7 @@ class ObjectRepository(ObjectReader):
             NotCanonicalError: the content has no canonical form.
             LimitExceededError: it is too large or nested too deep.
             InvalidInputError: the type does not follow its grammar.
+            NotStagedError: it belongs beside the ledger and was not staged.
 
         Spec: STO-3.1, HASH-1
         """
@@ -194,6 +200,7 @@ class ObjectRepository(ObjectReader):
             LimitExceededError: there are too many objects, or one is too large.
             NotCanonicalError: a content has no canonical form.
             InvalidInputError: a type does not follow its grammar.
+            NotStagedError: one belongs beside the ledger and was not staged.
 
         When it raises, the unit of work can no longer commit.
         """
@@ -224,7 +231,7 @@ class ObjectRepository(ObjectReader):
     def adopt_many(self, items: Sequence[tuple[str, str, bytes]]) -> list[bool]:
         """Store objects whose canonical bytes are at hand, under the hash version that each names.
 
-        A digest is computed here and never taken over.
+        A digest is computed here and never taken over. All of them go into their rows, however large.
 
         Args:
             items: type, hash version, and bytes that were verified to be canonical; at most ``batch_objects_max``.
@@ -251,7 +258,7 @@ class ObjectRepository(ObjectReader):
             for raw, (kind, version, data) in zip(raws, items, strict=True):
                 before = stored.get(raw)
                 new.append(before is None)
-                stored[raw] = self._insert(kind, raw, data, before, version=version)
+                stored[raw] = self._insert(kind, raw, data, before, version=version, inside=True)
         except BaseException as exc:
             self._context.failed = exc
             raise
@@ -261,18 +268,22 @@ class ObjectRepository(ObjectReader):
         return {row.digest: row for row in self._context.reader.get_many(OBJECT, [(raw,) for raw in set(raws)])}
 
     def _insert(
-        self, object_type: str, raw: bytes, data: bytes, stored: ObjectRow | None, *, version: str = HASH_VERSION
+        self,
+        object_type: str,
+        raw: bytes,
+        data: bytes,
+        stored: ObjectRow | None,
+        *,
+        version: str = HASH_VERSION,
+        inside: bool = False,
     ) -> ObjectRow:
         if stored is not None:
-            if stored.data != data or stored.type != object_type:
+            if stored.data not in (data, BESIDE) or stored.type != object_type:
                 raise DigestMismatchError(f"other bytes are stored under the digest {raw.hex()}; run `charter verify`")
             return stored
         context = self._context
+        kept = data if inside else context.contents.placed(raw, data)
         position = context.record("object", f"{object_type}/{raw.hex()}", "put", raw)
-        row = ObjectRow(position, raw, version, object_type, len(data), data)
-        context.write.put(OBJECT, row, size=len(data))
+        row = ObjectRow(position, raw, version, object_type, len(data), kept)
+        context.write.put(OBJECT, row, size=len(kept))
         return row
-
-
-def _envelope(row: ObjectRow) -> Envelope:
-    return open_envelope(row.type, row.digest, row.data, row.hash_version)

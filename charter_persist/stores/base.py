@@ -29,6 +29,7 @@ from charter_persist.errors import (
 )
 from charter_persist.lease.election import Leadership, elect
 from charter_persist.lease.lease import Lease
+from charter_persist.model.digest import Digest
 from charter_persist.model.limits import Options
 from charter_persist.repositories.base import Sources
 from charter_persist.unit_of_work import Outcome, ReadView, UnitOfWork
@@ -97,7 +98,7 @@ class Store(ABC):
     @property
     def supports_air_gapped(self) -> bool:
         """True where the store works without a network."""
-        return not self._backend.requires_network
+        return not self.requires_network
 
     @property
     def options(self) -> Options:
@@ -126,6 +127,29 @@ class Store(ABC):
             InvalidInputError: this thread has a unit of work open, or the connection leads elsewhere.
             StoreClosedError: the store is closed.
         """
+
+    def stage(self, object_type: str, content: Any) -> Digest:
+        """Upload the content of an object that is too large for a row of the ledger, before the unit that puts it.
+
+        Durable on return, and named by ``uow.objects.put(object_type, content)`` of this handle within 12 hours; a unit
+        never uploads. What is small, or where nothing lies beside the ledger, goes into the row as always and nothing
+        is done here. An upload that no object names 24 hours later is left over, and `charter fsck` says so.
+
+        Args:
+            object_type: of the object.
+            content: a JSON value without its own hash.
+
+        Returns:
+            The digest that `put` will return.
+
+        Raises:
+            NotCanonicalError: the content has no canonical form.
+            LimitExceededError: it is too large or nested too deep.
+            InvalidInputError: the type does not follow its grammar.
+            NotSupportedError: the backend has no objects.
+            BackendError: it could not be uploaded; staging it again is harmless.
+        """
+        raise NotSupportedError(f"the {self.name} backend has no objects")
 
     @abstractmethod
     def read(self, *, as_of: int | None = None) -> ReadView:

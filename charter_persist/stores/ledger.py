@@ -7,23 +7,27 @@ Source: DESIGN 1 and 3.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import Any, Final, TypeVar
 
 import stamina
 
-from charter_persist.backends.contract import LedgerBackend, Listener
+from charter_persist.backends.contract import Diagnosis, LedgerBackend, Listener
 from charter_persist.batch import Batches, Job, find_operation
 from charter_persist.commit import Commit, ledger_view
 from charter_persist.errors import BackendError, StoreClosedError
 from charter_persist.journal.ledger import Ledger
 from charter_persist.lease.lease import Lease
 from charter_persist.lease.ledger import LedgerLeases
+from charter_persist.model.canonical import canonical_bytes
+from charter_persist.model.digest import Digest, digest_bytes
 from charter_persist.model.text import check_text
 from charter_persist.repositories.base import Sources
 from charter_persist.repositories.past import PastSnapshot
-from charter_persist.stores.base import Store, worth_retrying
+from charter_persist.stores.base import Health, Store, worth_retrying
 from charter_persist.unit_of_work import OpenUnit, Outcome, ReadView, UnitOfWork
 from charter_persist.watch.delivery import Watch
 from charter_persist.watch.journal_feed import JournalFeed
@@ -44,8 +48,14 @@ class LedgerStore(Store):
     ) -> None:
         super().__init__(backend, sources, unit_timeout_s=unit_timeout_s)
         self._ledger = Ledger()
+        self._beside = sources.contents.backend
         self._batches = Batches(self._open_commit, unit_timeout_s, batching=batching)
         self._overdue = LedgerLeases(self, sources.clock)
+
+    @property
+    def requires_network(self) -> bool:
+        """True where a server is talked to, be it for what lies beside the ledger."""
+        return super().requires_network or (self._beside is not None and self._beside.requires_network)
 
     @property
     def store_id(self) -> str:
@@ -77,7 +87,10 @@ class LedgerStore(Store):
         snapshot = self._backend.snapshot()
         try:
             return ledger_view(
-                snapshot if as_of is None else PastSnapshot(snapshot, as_of), self._sources.options, self._sources.clock
+                snapshot if as_of is None else PastSnapshot(snapshot, as_of),
+                self._sources.options,
+                self._sources.clock,
+                self._sources.contents,
             )
         except BaseException:
             snapshot.close()
@@ -134,6 +147,37 @@ class LedgerStore(Store):
             return find_operation(transaction, identity)
         finally:
             transaction.rollback()
+
+    def stage(self, object_type: str, content: Any) -> Digest:
+        """As `Store.stage`."""
+        self._check_open()
+        data = canonical_bytes(content, options=self.options)
+        raw = digest_bytes(object_type, data)
+        self._sources.contents.stage(raw, data)
+        return Digest(raw.hex())
+
+    def health_check(self) -> Health:
+        """As `Store.health_check`."""
+        health = super().health_check()
+        if not health.ok or self._beside is None:
+            return health
+        return Health(ok=True, problem=next(iter(self._beside.diagnose().problems), None))
+
+    def diagnose(self) -> Diagnosis:
+        """As `Store.diagnose`."""
+        found = super().diagnose()
+        if self._beside is None:
+            return found
+        beside = self._beside.diagnose()
+        facts = {**found.facts, **{f"blobs {name}": value for name, value in beside.facts.items()}}
+        return replace(found, problems=(*found.problems, *beside.problems), facts=facts)
+
+    def close(self) -> None:
+        """As `Store.close`."""
+        is_first = not self._closed and self._pid == os.getpid()
+        super().close()
+        if is_first and self._beside is not None:
+            self._beside.close()
 
     def scrub(self) -> None:
         """As `Store.scrub`."""

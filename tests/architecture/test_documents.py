@@ -23,6 +23,7 @@ BLOCK = re.compile(r"```python\n(.*?)```", re.DOTALL)
         "docs/reference/intents.md",
         "docs/how-to/follow-executions.md",
         "docs/how-to/async.md",
+        "docs/how-to/keep-large-contents-beside.md",
         "docs/reference/vectors.md",
     ],
 )

@@ -31,6 +31,8 @@ MADE_WITH = {
     "LimitExceededError": {"limit": "key_bytes_max", "maximum": 1, "actual": 2},
     "CompactedError": {"oldest": 7},
     "AmbiguousError": {"candidates": ["a", "b"]},
+    "NotStagedError": {"digest": "0" * 64, "size": 9, "threshold": 8},
+    "ContentMissingError": {"digest": "0" * 64},
     "CommitUnknownError": {"operation_id": "op-1"},
 }
 

@@ -185,8 +185,6 @@ def test_what_etcd_does_not_carry_is_refused_in_one_sentence(shell: Shell, comma
         ("kv", "get", "/a"),
         ("kv", "set", "/a", "1"),
         ("kv", "list"),
-        ("kv", "cas", "/a", "1", "--expected", "0"),
-        ("kv", "delete", "/a"),
         ("kv", "watch"),
         ("doctor",),
     ],

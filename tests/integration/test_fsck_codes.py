@@ -299,8 +299,8 @@ ALTERED: list[tuple[str, set[str], str]] = [
     ("COMMITMENT_MISMATCH", set(), "UPDATE event SET type = 'custom_' WHERE execution_id = 'run-2' AND sequence = 1"),
     ("PROJECTION_MISMATCH", set(), "INSERT INTO session_stance VALUES ('nobody', 'ana', 'c', 'ACCEPT', x'5b5d')"),
 ]
-ELSEWHERE = {"HEAD_MISMATCH", "CHECKPOINT_SIGNATURE"}
-"""Codes of Postgres and of ``charter verify --public-key``, which have tests of their own."""
+ELSEWHERE = {"HEAD_MISMATCH", "CHECKPOINT_SIGNATURE", "CONTENT_MISSING", "ORPHANED_CONTENT"}
+"""Codes of Postgres, of ``charter verify --public-key`` and of what lies beside, which have tests of their own."""
 
 
 @pytest.mark.spec("P30", "GOV-11", "IDX-7")

@@ -24,7 +24,11 @@ from tools import make_async_facade
 
 ROOT = Path(__file__).parents[2]
 PAIRS = [(Store, AsyncStore), (ReadView, AsyncReadView), (UnitOfWork, AsyncUnitOfWork), (Charter, AsyncCharter)]
-NOT_FOR_TASKS = {(Store, "interrupt"), (Store, "lease"), (Store, "elect"), (UnitOfWork, "reader"), (ReadView, "reader")}
+NOT_FOR_TASKS = {
+    *((Store, name) for name in ("interrupt", "lease", "elect")),
+    *((ReadView, name) for name in ("reader", "rows", "contents")),
+    (UnitOfWork, "reader"),
+}
 
 
 def names(cls: type) -> set[str]:

@@ -244,3 +244,19 @@ class ArchiveBackend(SingleBackend, ArchiveReading, Protocol):
     def kinds(self) -> list[str]:
         """The kinds that something is kept of, in order."""
         ...
+
+
+class ContentBackend(ArchiveBackend, Protocol):
+    """A backend of archives that can also hold what is too large for the rows of a ledger."""
+
+    def renew(self, kind: str, content_hash: str, data: bytes) -> None:
+        """Write bytes whatever is in their place, so that they are dated now; durable on return.
+
+        A reader sees what was there or what is there now, and nothing else.
+
+        Raises:
+            StorageFullError: there is no room; what was there is there.
+            ReadOnlyError: it was opened for reading only.
+            BackendError: what was there is there, dated as it was, or, where ``applied`` says "unknown", dated now.
+        """
+        ...

@@ -82,6 +82,16 @@ class FileArchive:
         self._changed.add(kind)
         return new
 
+    def renew(self, kind: str, content_hash: str, data: bytes) -> None:
+        """Write bytes whatever is in their place; durable on return."""
+        self._check_writable()
+        path, _ = self._paths(kind, content_hash)
+        with file_faults(path):
+            self._make_folder(path.parent)
+        replace_file(path, data)
+        self._keep(path.parent)
+        self._changed.add(kind)
+
     def get(self, kind: str, content_hash: str) -> bytes | None:
         """The bytes as they are now, unchecked, or None."""
         path, legacy = self._paths(kind, content_hash)

@@ -26,6 +26,7 @@ def put(invocation: Invocation, object_type: str, source: IO[bytes]) -> None:
     """
     content = parse_json(source.read())
     with invocation.open(read_only=False) as store:
+        store.stage(object_type, content)
         with store.begin() as uow:
             digest = uow.objects.put(object_type, content)
         receipt = uow.receipt
