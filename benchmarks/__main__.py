@@ -12,6 +12,7 @@ from pathlib import Path
 from benchmarks import (
     archive,
     bundle,
+    events,
     execution,
     fsck,
     index,
@@ -24,6 +25,7 @@ from benchmarks import (
     watching,
 )
 from benchmarks.measure import Row
+from charter_persist import upgrade
 
 HEAD = ("what", "charter_persist", "peer", "ratio", "wanted")
 
@@ -52,6 +54,7 @@ def rows(only: str | None, url: str | None, folder: Path, *, quick: bool) -> Ite
         "kv": lambda: kv.run(folder, quick=quick),
         "vectors": lambda: vectors.run(folder, quick=quick),
         "watch": lambda: watching.run_embedded(folder, quick=quick),
+        "events": lambda: events.run(folder, quick=quick),
         "execution": lambda: execution.run(folder, quick=quick),
         "archive": lambda: archive.run(folder, quick=quick),
         "async": lambda: on_asyncio.rows(folder, quick=quick),
@@ -71,6 +74,10 @@ def rows(only: str | None, url: str | None, folder: Path, *, quick: bool) -> Ite
         with postgres(url) as database:
             yield from on_postgres.run(database, quick=quick)
             yield from watching.run(database, "Postgres", quick=quick)
+    if only in (None, "postgres", "events"):
+        with postgres(url) as database:
+            upgrade(database)
+            yield from events.run_on_postgres(database, quick=quick)
 
 
 def main() -> None:
@@ -85,6 +92,7 @@ def main() -> None:
             "kv",
             "vectors",
             "watch",
+            "events",
             "execution",
             "archive",
             "async",
