@@ -10,10 +10,6 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from charter_persist.backends.contract import (
-    INTENT,
-    INTENT_EDGE,
-    INTENT_EDGE_LOG,
-    INTENT_LOG,
     KV_CHANGE,
     KV_ENTRY,
     KV_LEASE,
@@ -35,15 +31,11 @@ from charter_persist.integrity.collected import Findings
 from charter_persist.integrity.journal_pass import UNREADABLE
 from charter_persist.integrity.reading import rows_by_key
 from charter_persist.repositories.compaction import BY_KEY, is_record
-from charter_persist.repositories.intent_change import BY_SUBJECT, edge_row, intent_row
+from charter_persist.repositories.intent_change import BY_SUBJECT, PARTS
 from charter_persist.repositories.kv_change import entry_row
 from charter_persist.repositories.sessions import projection_of
 
 _OF_SESSIONS: Final[tuple[Relation[Any], ...]] = (SESSION, SESSION_CANDIDATE, SESSION_STANCE)
-_OF_INTENTS: Final[tuple[tuple[Relation[Any], Relation[IntentChangeRow], Callable[[IntentChangeRow], Any]], ...]] = (
-    (INTENT, INTENT_LOG, intent_row),
-    (INTENT_EDGE, INTENT_EDGE_LOG, edge_row),
-)
 _CODE: Final = "PROJECTION_MISMATCH"
 _UNKNOWN: Final = object()
 
@@ -125,8 +117,8 @@ def check_intents(reader: Reader, findings: Findings) -> None:
         reader: of the snapshot.
         findings: takes what differs.
     """
-    for relation, log, row_of in _OF_INTENTS:
-        _compare(reader, relation, _expected(_newest_of_log(reader, log, findings), row_of), findings)
+    for part in PARTS:
+        _compare(reader, part.table, _expected(_newest_of_log(reader, part.log, findings), part.row_of), findings)
 
 
 def _newest_of_log(reader: Reader, log: Relation[IntentChangeRow], findings: Findings) -> Iterator[IntentChangeRow]:

@@ -5,14 +5,22 @@ Imports ``backends.contract``, ``journal`` and ``model``. Source: CCOS-4, DESIGN
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
 
-from charter_persist.backends.contract import IntentChangeRow, IntentEdgeRow, IntentRow
+from charter_persist.backends.contract import (
+    INTENT,
+    INTENT_EDGE,
+    INTENT_EDGE_LOG,
+    INTENT_LOG,
+    IntentChangeRow,
+    IntentEdgeRow,
+    IntentRow,
+    Relation,
+)
 from charter_persist.journal.entry import NONCE_BYTES
 from charter_persist.model.canonical import canonical_bytes, load_canonical
 
-INTENTS: Final = "intent"
-EDGES: Final = "intent_edge"
 CREATE: Final = "create"
 UPDATE: Final = "update"
 DELETE: Final = "delete"
@@ -49,3 +57,24 @@ def edge_row(row: IntentChangeRow) -> IntentEdgeRow | None:
     edge = load_canonical(row.data)
     ends = edge["from"], edge["to"], edge["edge_type"]
     return IntentEdgeRow(row.subject, *ends, row.version, row.revision, row.data, row.position)
+
+
+class Part(NamedTuple):
+    """Half of the graph, its intents or its edges.
+
+    Attributes:
+        store: what the journal calls it.
+        log: of its changes.
+        table: of now.
+        row_of: the row of now that follows from the newest change of a subject.
+    """
+
+    store: str
+    log: Relation[IntentChangeRow]
+    table: Relation[Any]
+    row_of: Callable[[IntentChangeRow], Any]
+
+
+INTENTS: Final = Part("intent", INTENT_LOG, INTENT, intent_row)
+EDGES: Final = Part("intent_edge", INTENT_EDGE_LOG, INTENT_EDGE, edge_row)
+PARTS: Final = (INTENTS, EDGES)

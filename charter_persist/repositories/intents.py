@@ -19,8 +19,6 @@ from typing import Final, TypeVar
 from charter_persist.backends.contract import (
     INTENT,
     INTENT_EDGE,
-    INTENT_EDGE_LOG,
-    INTENT_LOG,
     IntentChangeRow,
     IntentEdgeRow,
     IntentRow,
@@ -45,9 +43,8 @@ from charter_persist.repositories.intent_change import (
     EDGES,
     INTENTS,
     UPDATE,
+    Part,
     change_bytes,
-    edge_row,
-    intent_row,
 )
 from charter_persist.repositories.intent_reader import IntentReader, absent
 
@@ -86,9 +83,8 @@ class IntentRepository(IntentReader):
         data = self._data(StorableIntent, intent)
         row = self._row(intent.intent_id)
         if row is None:
-            self._change_intent(
-                intent.intent_id, CREATE, data, self._version_after_deletion(INTENT_LOG, intent.intent_id)
-            )
+            version = self._version_after_deletion(INTENTS.log, intent.intent_id)
+            self._change(INTENTS, intent.intent_id, CREATE, data, version)
         elif row.data != data:
             raise AlreadyExistsError(
                 f"there is another intent {intent.intent_id}; use update to change it", intent_id=intent.intent_id
@@ -125,7 +121,7 @@ class IntentRepository(IntentReader):
             )
         if row.data == data:
             return row.version
-        self._change_intent(intent.intent_id, UPDATE, data, row.version + 1)
+        self._change(INTENTS, intent.intent_id, UPDATE, data, row.version + 1)
         return row.version + 1
 
     def delete(self, intent_id: str) -> None:
@@ -141,8 +137,8 @@ class IntentRepository(IntentReader):
             raise absent(intent_id)
         with self._context.whole():
             for edge in list(self._touching(intent_id)):
-                self._change_edge(edge.edge_key, DELETE, None, edge.version + 1)
-            self._change_intent(row.intent_id, DELETE, None, row.version + 1)
+                self._change(EDGES, edge.edge_key, DELETE, None, edge.version + 1)
+            self._change(INTENTS, row.intent_id, DELETE, None, row.version + 1)
 
     def add_edge(self, edge: Edge) -> None:
         """Add an edge; adding the same one again does nothing.
@@ -170,7 +166,7 @@ class IntentRepository(IntentReader):
                 raise DanglingReferenceError(f"there is no intent {end}; store it first", intent_id=end)
         if edge.edge_type in ACYCLIC:
             self._refuse_cycle(edge)
-        self._change_edge(edge.key.text, CREATE, data, self._version_after_deletion(INTENT_EDGE_LOG, edge.key.text))
+        self._change(EDGES, edge.key.text, CREATE, data, self._version_after_deletion(EDGES.log, edge.key.text))
 
     def delete_edge(self, from_: str, to: str, edge_type: EdgeType | str) -> None:
         """Remove an edge; ``delete_edge(*edge.key)``.
@@ -185,7 +181,7 @@ class IntentRepository(IntentReader):
         row = self._edge_row(key)
         if row is None:
             raise NotFoundError(f"there is no edge {key.text}", edge=key.text)
-        self._change_edge(row.edge_key, DELETE, None, row.version + 1)
+        self._change(EDGES, row.edge_key, DELETE, None, row.version + 1)
 
     def clear_all(self) -> int:
         """Remove every edge and every intent; the log keeps what they were.
@@ -224,28 +220,24 @@ class IntentRepository(IntentReader):
         with self._context.whole():
             for key, edge in present_edges.items():
                 if key not in edge_data:
-                    self._change_edge(edge.edge_key, DELETE, None, edge.version + 1)
+                    self._change(EDGES, edge.edge_key, DELETE, None, edge.version + 1)
             for name, row in present.items():
                 if name not in data:
-                    self._change_intent(row.intent_id, DELETE, None, row.version + 1)
-            self._write_differences(INTENT_LOG, self._change_intent, present, data)
-            self._write_differences(INTENT_EDGE_LOG, self._change_edge, present_edges, edge_data)
+                    self._change(INTENTS, row.intent_id, DELETE, None, row.version + 1)
+            self._write_differences(INTENTS, present, data)
+            self._write_differences(EDGES, present_edges, edge_data)
 
     def _write_differences(
-        self,
-        log: Relation[IntentChangeRow],
-        write: Callable[[str, str, bytes, int], None],
-        present: Mapping[str, IntentRow | IntentEdgeRow],
-        wanted: Mapping[str, bytes],
+        self, part: Part, present: Mapping[str, IntentRow | IntentEdgeRow], wanted: Mapping[str, bytes]
     ) -> None:
         new = wanted.keys() - present.keys()
-        versions = self._versions_after_deletion(log) if new else {}
+        versions = self._versions_after_deletion(part.log) if new else {}
         for name in sorted(wanted):
             row = present.get(name)
             if row is None:
-                write(name, CREATE, wanted[name], versions.get(name, 0) + 1)
+                self._change(part, name, CREATE, wanted[name], versions.get(name, 0) + 1)
             elif row.data != wanted[name]:
-                write(name, UPDATE, wanted[name], row.version + 1)
+                self._change(part, name, UPDATE, wanted[name], row.version + 1)
 
     def _intent_rows(self) -> dict[str, IntentRow]:
         return {row.intent_id: row for row in self._context.reader.scan(INTENT, ("intent_id",))}
@@ -263,36 +255,19 @@ class IntentRepository(IntentReader):
         if cycle is not None:
             raise cycle_error(edge.edge_type, cycle)
 
-    def _change_intent(self, name: str, operation: str, data: bytes | None, version: int) -> None:
-        row = intent_row(self._log(INTENTS, INTENT_LOG, name, operation, data, version))
-        if row is None:
-            self._context.write.delete(INTENT, (name,))
-        else:
-            self._context.write.put(INTENT, row, size=len(row.data))
-
-    def _change_edge(self, key: str, operation: str, data: bytes | None, version: int) -> None:
-        row = edge_row(self._log(EDGES, INTENT_EDGE_LOG, key, operation, data, version))
-        if row is None:
-            self._context.write.delete(INTENT_EDGE, (key,))
-        else:
-            self._context.write.put(INTENT_EDGE, row, size=len(row.data))
-
-    def _log(
-        self,
-        store: str,
-        log: Relation[IntentChangeRow],
-        subject: str,
-        operation: str,
-        data: bytes | None,
-        version: int,
-    ) -> IntentChangeRow:
+    def _change(self, part: Part, subject: str, operation: str, data: bytes | None, version: int) -> None:
         work = self._context
         nonce = b"" if data is None else work.sources.nonce()
         row = IntentChangeRow(0, subject, version, work.journal.revision, nonce, data)
-        position = work.record_value(store, subject, operation, change_bytes(row), nonce)
+        position = work.record_value(part.store, subject, operation, change_bytes(row), nonce)
         logged = row._replace(position=position)
-        work.write.put(log, logged, size=len(data or b""))
-        return logged
+        size = len(data or b"")
+        work.write.put(part.log, logged, size=size)
+        now = part.row_of(logged)
+        if now is None:
+            work.write.delete(part.table, (subject,))
+        else:
+            work.write.put(part.table, now, size=size)
 
     def _version_after_deletion(self, log: Relation[IntentChangeRow], subject: str) -> int:
         """The first version of what is absent: one more than that of its deletion, where there was one."""

@@ -28,8 +28,6 @@ from charter_persist.backends.contract import (
     AUDIT,
     EVENT,
     EXECUTION,
-    INTENT,
-    INTENT_EDGE,
     INTENT_EDGE_LOG,
     INTENT_LOG,
     JOURNAL,
@@ -60,7 +58,7 @@ from charter_persist.journal.tree import TILE_WIDTH
 from charter_persist.model.text import POSITION_MAX, check_position
 from charter_persist.repositories.bounds import EVERYTHING, Bounds
 from charter_persist.repositories.compaction import BY_KEY, Compaction, compactions, is_record, known_from
-from charter_persist.repositories.intent_change import BY_SUBJECT, edge_row, intent_row
+from charter_persist.repositories.intent_change import BY_SUBJECT, PARTS
 from charter_persist.repositories.kv_change import entry_row
 from charter_persist.repositories.sessions import BY_VERSION, projection_of
 
@@ -70,6 +68,7 @@ _APPENDED: Final = frozenset(
         *(ARCHIVE_ENTRY, ARCHIVE_HEAD, EVENT, EXECUTION, JOURNAL),
     }
 )
+_PARTS: Final = {part.table: part for part in PARTS}
 _TILES: Final = frozenset({JOURNAL_TILE, JOURNAL_TILE_ROOT})
 _LOGS: Final[Mapping[Relation[Any], tuple[Relation[Any], tuple[str, ...]]]] = {
     REF: (REF_LOG, ("name", "position")),
@@ -77,8 +76,7 @@ _LOGS: Final[Mapping[Relation[Any], tuple[Relation[Any], tuple[str, ...]]]] = {
     SESSION_CANDIDATE: (SESSION_LOG, BY_VERSION),
     SESSION_STANCE: (SESSION_LOG, BY_VERSION),
     KV_ENTRY: (KV_CHANGE, BY_KEY),
-    INTENT: (INTENT_LOG, BY_SUBJECT),
-    INTENT_EDGE: (INTENT_EDGE_LOG, BY_SUBJECT),
+    **{part.table: (part.log, BY_SUBJECT) for part in PARTS},
 }
 """For each table of the present state the log it follows from, in the order that keeps a subject's rows together."""
 
@@ -291,8 +289,8 @@ def _rows(relation: Relation[Any], newest: Any) -> list[Any]:
     if relation is KV_ENTRY:
         row = None if is_record(KV_CHANGE, newest.key) else entry_row(newest)
         return [] if row is None else [row]
-    if relation is INTENT or relation is INTENT_EDGE:
-        state = intent_row(newest) if relation is INTENT else edge_row(newest)
+    if relation in _PARTS:
+        state = _PARTS[relation].row_of(newest)
         return [] if state is None else [state]
     if relation is REF:
         deleted = newest.digest is None

@@ -23,10 +23,6 @@ from typing import Any, Final
 from charter_persist.backends.contract import (
     EVENT,
     EXECUTION,
-    INTENT,
-    INTENT_EDGE,
-    INTENT_EDGE_LOG,
-    INTENT_LOG,
     JOURNAL,
     JOURNAL_TILE,
     KV_CHANGE,
@@ -55,7 +51,7 @@ from charter_persist.repositories import erasure
 from charter_persist.repositories.compaction import BY_KEY, drop, is_record, repeat
 from charter_persist.repositories.compaction import OPERATION as COMPACT
 from charter_persist.repositories.event_row import BY_SEQUENCE
-from charter_persist.repositories.intent_change import BY_SUBJECT, edge_row, intent_row
+from charter_persist.repositories.intent_change import BY_SUBJECT, PARTS
 from charter_persist.repositories.kv_change import ERASE, entry_row
 from charter_persist.repositories.message_row import (
     BY_MESSAGE_VERSION,
@@ -217,12 +213,10 @@ class _Copy:
                 self.write.put(KV_ENTRY, entry, size=len(entry.value))
                 if entry.lease is not None:
                     self.write.put(KV_LEASE, KvLeaseRow(entry.lease, entry.key))
-        for intent in map(intent_row, self._newest(INTENT_LOG, BY_SUBJECT)):
-            if intent is not None:
-                self.write.put(INTENT, intent, size=len(intent.data))
-        for edge in map(edge_row, self._newest(INTENT_EDGE_LOG, BY_SUBJECT)):
-            if edge is not None:
-                self.write.put(INTENT_EDGE, edge, size=len(edge.data))
+        for part in PARTS:
+            for row in map(part.row_of, self._newest(part.log, BY_SUBJECT)):
+                if row is not None:
+                    self.write.put(part.table, row, size=len(row.data))
         for logged in self._newest(SESSION_LOG, ("session_id", "version")):
             for (relation, _key), row in projection_of(logged).items():
                 self.write.put(relation, row)
