@@ -151,6 +151,7 @@ class LedgerStore(Store):
     def stage(self, object_type: str, content: Any) -> Digest:
         """As `Store.stage`."""
         self._check_open()
+        self._refuse_nesting()
         data = canonical_bytes(content, options=self.options)
         raw = digest_bytes(object_type, data)
         self._sources.contents.stage(raw, data)

@@ -181,6 +181,12 @@ class TestStaging:
             raise ZeroDivisionError
         assert store.run(lambda uow: uow.objects.put("doc", LARGE)).value == NAME
 
+    def test_nothing_is_staged_while_a_unit_is_open(self, store: Store) -> None:
+        """Every other writer would wait for the upload."""
+        with store.begin(), pytest.raises(InvalidInputError, match="unit of work open"):
+            store.stage("doc", LARGE)
+        assert beside(store) == []
+
     def test_where_content_lies_changes_no_root(self, url: str, blobs: str, tmp_path: Path) -> None:
         def grown(store: Store) -> tuple[bytes, str]:
             with store:
