@@ -145,7 +145,8 @@ class Store(ABC):
         Raises:
             NotCanonicalError: the content has no canonical form.
             LimitExceededError: it is too large or nested too deep.
-            InvalidInputError: the type does not follow its grammar, or this thread has a unit of work open, and every other writer would wait for the upload.
+            InvalidInputError: the type does not follow its grammar, or this thread has a unit of work open, so that
+                every other writer would wait for the upload.
             NotSupportedError: the backend has no objects.
             BackendError: it could not be uploaded; staging it again is harmless.
         """
