@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import inspect
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import Future
@@ -14,6 +15,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from charter_persist.aio.facet import Chunks, Facet
+from charter_persist.aio.lease import AsyncLease
 from charter_persist.aio.store import AsyncStore, open_async
 from charter_persist.store import Store
 from charter_persist.testing import OpenStore
@@ -183,6 +185,29 @@ class SyncWatch:
         self.close()
 
 
+class SyncTenure:
+    """An asynchronous lease or leadership without its awaits; it has begun before it is entered."""
+
+    def __init__(self, bridge: Bridge, block: AbstractAsyncContextManager[Any], held: Any = None) -> None:
+        self._bridge = bridge
+        self._block = block
+        self._held = held or bridge.call(block.__aenter__)
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self._held, name)
+        if isinstance(value, AsyncLease):
+            return SyncTenure(self._bridge, self._block, value)
+        if inspect.iscoroutinefunction(value):
+            return lambda *arguments: self._bridge.call(lambda: value(*arguments))
+        return value
+
+    def __enter__(self) -> SyncTenure:
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._bridge.call(lambda: self._block.__aexit__(*error))
+
+
 class SyncStore(SyncFacet):
     """An `AsyncStore` without its awaits."""
 
@@ -198,6 +223,13 @@ class SyncStore(SyncFacet):
         return SyncWatch(
             self._bridge, self._bridge.call(lambda: self._soon(self._facet.watch, {"pattern": pattern, **arguments}))
         )
+
+    def lease(self, ttl_s: float) -> SyncTenure:
+        return SyncTenure(self._bridge, self._bridge.call(lambda: self._soon(self._facet.lease, {"ttl_s": ttl_s})))
+
+    def elect(self, key: str, value: bytes = b"", **arguments: Any) -> SyncTenure:
+        arguments |= {"key": key, "value": value}
+        return SyncTenure(self._bridge, self._bridge.call(lambda: self._soon(self._facet.elect, arguments)))
 
     def run(self, fn: Callable[[Any], Any], **arguments: Any) -> Any:
         context = contextvars.copy_context()

@@ -10,15 +10,18 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 from typing import Any, TypeVar
+from weakref import WeakValueDictionary
 
 from charter_persist.aio.block import Block
 from charter_persist.aio.desks import READ_THREADS, ReadingDesk, Threads, WatchingDesk, WritingDesk
+from charter_persist.aio.election import AsyncLeadership, Election
 from charter_persist.aio.generated.store import StoreFacet
 from charter_persist.aio.generated.views import AsyncReadView, AsyncUnitOfWork
+from charter_persist.aio.lease import AsyncLease, LeaseBlock
 from charter_persist.aio.waiting import Attempt, settle
 from charter_persist.aio.watch import AsyncWatch
 from charter_persist.errors import ForkedHandleError, InvalidInputError, StoreClosedError
@@ -51,6 +54,7 @@ class AsyncStore(StoreFacet):
         self._threads = (self._writing.threads, self._writing.shared, self._reading.threads)
         self._blocks: set[Block[Any, Any]] = set()
         self._runs: set[Attempt] = set()
+        self.queues: MutableMapping[str, asyncio.Lock] = WeakValueDictionary()
         self._closing: asyncio.Future[None] | None = None
 
     def begin(
@@ -85,19 +89,33 @@ class AsyncStore(StoreFacet):
 
     async def run(self, fn: Callable[[UnitOfWork], T], *, operation_id: str | None = None) -> Outcome[T]:
         """Async form of `Store.run`; ``fn`` is a plain function, gets a sync unit and is called in a thread."""
+        store = self.sync_store
+        return await self.share(lambda attempt: store.run(attempt.guard(fn), operation_id=operation_id))
+
+    def lease(self, ttl_s: float) -> AbstractAsyncContextManager[AsyncLease]:
+        """Async form of `Store.lease`; differences: it is opened by ``async with``, and not inside a unit of the task."""
+        self._check_usable()
+        return LeaseBlock(self, ttl_s)
+
+    def elect(
+        self, key: str, value: bytes = b"", *, ttl_s: float = 10.0, timeout_s: float | None = None
+    ) -> AbstractAsyncContextManager[AsyncLeadership]:
+        """Async form of `Store.elect`; differences: as for `lease`, and tasks are elected in the order in which they came."""
+        self._check_usable()
+        return Election(self, key, value, ttl_s=ttl_s, timeout_s=timeout_s)
+
+    async def share(self, call: Callable[[Attempt], T]) -> T:
+        """Make a call that takes the writer lock by itself, beside others of its kind: those that meet share a commit.
+
+        Args:
+            call: gets what guards its unit, so that it can be given up until its commit is decided.
+        """
         self._check_usable()
         turn = self._writing.turn
         await turn.take(shared=True)
         attempt = Attempt()
-
-        def unit(uow: UnitOfWork) -> T:
-            attempt.begin()
-            value = fn(uow)
-            attempt.decide()
-            return value
-
         try:
-            future = self._writing.shared.start(lambda: self.sync_store.run(unit, operation_id=operation_id))
+            future = self._writing.shared.start(lambda: call(attempt))
         except BaseException:
             turn.release(shared=True)
             raise
@@ -108,6 +126,15 @@ class AsyncStore(StoreFacet):
     def _run_has_ended(self, attempt: Attempt) -> None:
         self._runs.discard(attempt)
         self._writing.turn.release(shared=True)
+
+    def refuse_nesting(self) -> None:
+        """Raise where the calling task cannot write now: it has a unit of work, or the store is none of its own."""
+        self._check_usable()
+        self._writing.turn.refuse_nesting()
+
+    def start_unwatched(self, call: Callable[[], None]) -> None:
+        """Make a call that nobody waits for."""
+        self._writing.shared.start_unwatched(call, lambda: None)
 
     async def _give_up(self, attempt: Attempt, future: asyncio.Future[Any]) -> None:
         """End a run nobody waits for: at once where nobody else is served by the commit that it waits for."""

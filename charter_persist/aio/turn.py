@@ -45,15 +45,13 @@ class Turn:
             StoreBusyError: it was not free in time.
             InvalidInputError: this task has it already.
         """
-        task = asyncio.current_task()
-        if self._owner is not None and self._owner is task:
-            raise InvalidInputError("this task has a unit of work open; use that one, or end it first")
+        self.refuse_nesting()
         if self._waiting or not self._is_free(shared):
             await self._wait(shared)
         else:
             self._let_in(shared)
         if not shared:
-            self._owner = task
+            self._owner = asyncio.current_task()
 
     def release(self, *, shared: bool = False) -> None:
         """Let in who waits."""
@@ -72,6 +70,15 @@ class Turn:
         finally:
             self._held -= 1
             self._next()
+
+    def refuse_nesting(self) -> None:
+        """Raise where the calling task has the turn for itself.
+
+        Raises:
+            InvalidInputError: it would wait for itself.
+        """
+        if self._owner is not None and self._owner is asyncio.current_task():
+            raise InvalidInputError("this task has a unit of work open; use that one, or end it first")
 
     def refuse(self, error: CharterError) -> None:
         """Raise an error in everybody who waits."""

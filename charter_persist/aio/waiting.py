@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, TypeVar
 
 T = TypeVar("T")
+U = TypeVar("U")
 
 # An interruption may come between two statements and stop none, so it is repeated.
 INTERRUPT_AGAIN_S: Final = 0.02
@@ -115,6 +116,17 @@ class Attempt:
         with self._mutex:
             self._go_on()
             self._decided = True
+
+    def guard(self, fn: Callable[[U], T]) -> Callable[[U], T]:
+        """What a unit does, between its `begin` and its `decide`."""
+
+        def unit(uow: U) -> T:
+            self.begin()
+            value = fn(uow)
+            self.decide()
+            return value
+
+        return unit
 
     def _go_on(self) -> None:
         if self.given_up:

@@ -18,9 +18,10 @@ from types import TracebackType
 from typing import Protocol
 
 from charter_persist.errors import CommitUnknownError, TimedOutError
-from charter_persist.lease.lease import Lease
+from charter_persist.lease.lease import Guard, Lease, unguarded
 from charter_persist.model.entry import CheckRevision
 from charter_persist.model.key import check_writable_key
+from charter_persist.model.limits import Options
 from charter_persist.repositories.leases import ended
 from charter_persist.unit_of_work import UnitOfWork, Units
 from charter_persist.watch.delivery import Watch
@@ -86,36 +87,81 @@ class Leadership:
         self.resign()
 
 
+class Candidate:
+    """Who stands for a key: what each attempt does, and how long to wait for the next one.
+
+    Args:
+        options: of the store.
+        key: that candidates compete for.
+        value: that the key is given.
+        ttl_s: of the lease; also how long a change that was not told of can go unnoticed.
+        timeout_s: how long to stand, from now on; None without end.
+
+    Raises:
+        InvalidKeyError: the key does not follow the grammar.
+    """
+
+    def __init__(self, options: Options, key: str, value: bytes, *, ttl_s: float, timeout_s: float | None) -> None:
+        check_writable_key(key, maximum=options.key_bytes_max)
+        self.key = key
+        self.value = value
+        self.ttl_s = ttl_s
+        self._timeout_s = timeout_s
+        self._deadline = None if timeout_s is None else time.monotonic() + timeout_s
+
+    @property
+    def subject(self) -> str:
+        """What to watch. Begin before the first attempt, so that no resignation falls between it and the wait."""
+        return f"kv:{literal(self.key)}"
+
+    @property
+    def left_s(self) -> float | None:
+        """How long it still stands; None without end."""
+        return None if self._deadline is None else self._deadline - time.monotonic()
+
+    def claim(self, store: Units, lease: Lease, guard: Guard = unguarded) -> int | None:
+        """Create the key if nobody leads; the revision that created it for this lease, or None."""
+
+        def create(uow: UnitOfWork) -> None:
+            if not uow.kv.exists(self.key):
+                uow.kv.set(self.key, self.value, lease=lease.id)
+
+        with suppress(CommitUnknownError):  # what stands there says what became of it
+            store.run(guard(create))
+        with store.read() as view:
+            entry = view.kv.get(self.key)
+        return entry.revision if entry is not None and entry.lease == lease.id else None
+
+    def patience_s(self, lease: Lease) -> float:
+        """How long to wait for a change after an attempt in vain.
+
+        Raises:
+            NotFoundError: the lease has ended.
+            TimedOutError: it stood for long enough.
+        """
+        if lease.lost:
+            raise ended(lease.id)
+        left = self.left_s
+        if left is None:
+            return self.ttl_s
+        if left <= 0:
+            raise self.too_late()
+        return min(left, self.ttl_s)
+
+    def too_late(self) -> TimedOutError:
+        """The error that it stood for long enough."""
+        return TimedOutError(f"{self.key} was led by another for {self._timeout_s} s; nobody resigned", key=self.key)
+
+
 def elect(store: Electorate, key: str, value: bytes, *, ttl_s: float, timeout_s: float | None) -> Leadership:
     """Wait until this caller is elected; see `Store.elect`."""
-    check_writable_key(key, maximum=store.options.key_bytes_max)
-    deadline = float("inf") if timeout_s is None else time.monotonic() + timeout_s
+    candidate = Candidate(store.options, key, value, ttl_s=ttl_s, timeout_s=timeout_s)
     lease = store.lease(ttl_s)
     try:
-        # From before the first attempt, so that no resignation falls between an attempt and the wait.
-        with store.watch(f"kv:{literal(key)}") as watch:
-            while (revision := _claim(store, key, value, lease)) is None:
-                if lease.lost:
-                    raise ended(lease.id)
-                left = deadline - time.monotonic()
-                if left <= 0:
-                    raise TimedOutError(f"{key} was led by another for {timeout_s} s; nobody resigned", key=key)
-                watch.poll(min(left, ttl_s))
+        with store.watch(candidate.subject) as watch:
+            while (revision := candidate.claim(store, lease)) is None:
+                watch.poll(candidate.patience_s(lease))
     except BaseException:
         lease.revoke()
         raise
     return Leadership(key, value, revision, lease)
-
-
-def _claim(store: Electorate, key: str, value: bytes, lease: Lease) -> int | None:
-    """Create the key if nobody leads; the revision that created it for this lease, or None."""
-
-    def create(uow: UnitOfWork) -> None:
-        if not uow.kv.exists(key):
-            uow.kv.set(key, value, lease=lease.id)
-
-    with suppress(CommitUnknownError):  # what stands there says what became of it
-        store.run(create)
-    with store.read() as view:
-        entry = view.kv.get(key)
-    return entry.revision if entry is not None and entry.lease == lease.id else None

@@ -9,17 +9,34 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
-from typing import Final
+from typing import Final, Protocol, TypeVar
 
 from charter_persist.backends.contract.single import LeaseBackend
 from charter_persist.errors import BackendError, CharterError, NotFoundError
 from charter_persist.repositories.leases import check_ttl
 
+R = TypeVar("R")
+U = TypeVar("U")
+
 # Of the time to live: when it is made longer, and when again where that failed.
 RENEW: Final = 1 / 3
 RETRY: Final = 1 / 12
+
+
+class Guard(Protocol):
+    """Wraps what is about to be done, by who may want it no more when its turn comes: then it raises and nothing is done."""
+
+    def __call__(self, fn: Callable[[U], R], /) -> Callable[[U], R]:
+        """The function, guarded."""
+        ...
+
+
+def unguarded(fn: Callable[[U], R], /) -> Callable[[U], R]:
+    """The `Guard` of who waits until it is done."""
+    return fn
 
 
 class Lease:
@@ -30,19 +47,32 @@ class Lease:
     process was stopped or its clock was slow. So a lease is no lock: what must not happen twice checks a revision in
     the unit that does it.
 
+    Args:
+        backend: of the lease.
+        grant: makes it, of its time to live.
+        ttl_s: how long it lives without being kept alive.
+        over: called when it is kept alive no more.
+
     Attributes:
         id: by which keys are attached to it.
         ttl_s: how long it lives without being kept alive.
     """
 
-    def __init__(self, backend: LeaseBackend, ttl_s: float, over: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        backend: LeaseBackend,
+        grant: Callable[[float], str],
+        ttl_s: float,
+        over: Callable[[], None] = lambda: None,
+    ) -> None:
         self.ttl_s = check_ttl(ttl_s)
         asked = time.monotonic()
-        self.id = backend.grant(self.ttl_s)
+        self.id = grant(self.ttl_s)
         self._backend = backend
         self._tell_over = over
         self._ends = asked + ttl_s
         self._lost = threading.Event()
+        self._told: set[Callable[[], object]] = set()
         self._over = threading.Event()
         self._keeper = threading.Thread(target=self._keep, name="charter-lease", daemon=True)
         self._keeper.start()
@@ -54,16 +84,30 @@ class Lease:
             self._lost.set()
         return self._lost.is_set()
 
+    @property
+    def left_s(self) -> float:
+        """How many seconds it has left, if it is not kept alive and not ended before."""
+        return max(0.0, self._ends - time.monotonic())
+
+    @contextmanager
+    def telling(self, tell: Callable[[], object]) -> Iterator[None]:
+        """Have something called, in any thread, when it ends before its time; `left_s` says when that is over."""
+        self._told.add(tell)
+        try:
+            yield
+        finally:
+            self._told.discard(tell)
+
     def wait_lost(self, timeout_s: float | None = None) -> bool:
         """Wait until it may have ended, at most ``timeout_s`` seconds; whether it has."""
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
         while not self.lost:
-            left = self._ends - time.monotonic()
+            left = self.left_s
             if deadline is not None:
                 left = min(left, deadline - time.monotonic())
                 if left <= 0:
                     return False
-            self._lost.wait(max(left, 0.0))
+            self._lost.wait(left)
         return True
 
     def revoke(self) -> None:
@@ -79,7 +123,7 @@ class Lease:
     def abandon(self) -> None:
         """Keep it alive no more; its keys go when its time is over. A second call does nothing."""
         self._over.set()
-        self._lost.set()
+        self._lose()
         self._keeper.join()
         self._tell_over()
 
@@ -91,6 +135,11 @@ class Lease:
     ) -> None:
         self.revoke()
 
+    def _lose(self) -> None:
+        self._lost.set()
+        for tell in list(self._told):
+            tell()
+
     def _keep(self) -> None:
         share = RENEW
         while not self._over.wait(self.ttl_s * share) and not self.lost:
@@ -98,11 +147,11 @@ class Lease:
             try:
                 left = self._backend.keep_alive(self.id)
             except NotFoundError:
-                self._lost.set()
+                self._lose()
             except BackendError:
                 share = RETRY
             except CharterError:
-                self._lost.set()  # the store was closed
+                self._lose()  # the store was closed
             else:
                 share = RENEW
                 if not self.lost:

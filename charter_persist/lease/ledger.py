@@ -18,6 +18,7 @@ from itertools import chain, islice
 from typing import Final
 
 from charter_persist.errors import CharterError, ReadOnlyError, StoreClosedError
+from charter_persist.lease.lease import Guard, unguarded
 from charter_persist.model.time import to_micros
 from charter_persist.unit_of_work import UnitOfWork, Units
 
@@ -46,9 +47,9 @@ class LedgerLeases:
         self._changed = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def grant(self, ttl_s: float) -> str:
-        """Make a lease."""
-        lease = self._units.run(lambda uow: uow.leases.grant(ttl_s)).value
+    def grant(self, ttl_s: float, guard: Guard = unguarded) -> str:
+        """Make a lease, by a unit that is guarded."""
+        lease = self._units.run(guard(lambda uow: uow.leases.grant(ttl_s))).value
         self._changed.set()
         return lease
 

@@ -16,7 +16,7 @@ from typing import Any, NoReturn, TypeVar
 
 from charter_persist.backends.contract.single import ArchiveBackend
 from charter_persist.errors import CharterError
-from charter_persist.lease.lease import Lease
+from charter_persist.lease.lease import Guard, Lease
 from charter_persist.model.limits import Options
 from charter_persist.repositories.archive import Archives, WritableArchives
 from charter_persist.repositories.archive_backend import PendingArchive
@@ -138,7 +138,7 @@ class ArchiveStore(SingleStore):
         """There are no operation ids."""
         self._refuse("operation ids")
 
-    def lease(self, ttl_s: float) -> Lease:
+    def _lease(self, ttl_s: float, guard: Guard) -> Lease:
         """There are no keys."""
         self._refuse("leases")
 

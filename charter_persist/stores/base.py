@@ -28,7 +28,7 @@ from charter_persist.errors import (
     TimedOutError,
 )
 from charter_persist.lease.election import Leadership, elect
-from charter_persist.lease.lease import Lease
+from charter_persist.lease.lease import Guard, Lease, unguarded
 from charter_persist.model.digest import Digest
 from charter_persist.model.limits import Options
 from charter_persist.repositories.base import Sources
@@ -233,7 +233,6 @@ class Store(ABC):
             InvalidInputError: this thread has a unit of work open.
         """
 
-    @abstractmethod
     def lease(self, ttl_s: float) -> Lease:
         """Make a lease and keep it alive; keys are attached to it with ``uow.kv.set(key, value, lease=lease.id)``.
 
@@ -251,6 +250,11 @@ class Store(ABC):
             InvalidInputError: ``ttl_s`` is out of range.
             NotSupportedError: the backend has no keys.
         """
+        return self._lease(ttl_s, unguarded)
+
+    @abstractmethod
+    def _lease(self, ttl_s: float, guard: Guard) -> Lease:
+        """As `lease`, by a unit that is guarded."""
 
     def elect(self, key: str, value: bytes = b"", *, ttl_s: float = 10.0, timeout_s: float | None = None) -> Leadership:
         """Wait until this caller leads: until it is the one that created a key, which lives as long as its lease.

@@ -28,14 +28,14 @@ from charter_persist.errors import (
     NotSupportedError,
     SerializationFailureError,
 )
-from charter_persist.lease.lease import Lease
+from charter_persist.lease.lease import Guard, Lease
 from charter_persist.model.canonical import canonical_bytes, load_canonical
 from charter_persist.model.limits import Options
 from charter_persist.model.text import check_position, check_text
 from charter_persist.repositories.base import Sources
 from charter_persist.repositories.kv import KeyValueRepository
 from charter_persist.repositories.kv_reader import KeyValueReader
-from charter_persist.repositories.leases import ended
+from charter_persist.repositories.leases import check_ttl, ended
 from charter_persist.stores.base import Health, worth_retrying
 from charter_persist.stores.offers import KEY_STORES
 from charter_persist.stores.single import SingleContext, SingleStore, SingleUnit, unsupported
@@ -278,11 +278,12 @@ class KeyStore(SingleStore):
             return Health(ok=False, problem=exc.message)
         return Health(ok=True, problem=next(iter(problems), None))
 
-    def lease(self, ttl_s: float) -> Lease:
+    def _lease(self, ttl_s: float, guard: Guard) -> Lease:
         """As `Store.lease`."""
         self._check_open()
         self._refuse_writing()
-        return self._kept(Lease(self._backend, ttl_s))
+        wanted = guard(check_ttl)  # asked before, because a lease stands as soon as it is granted
+        return self._kept(Lease(self._backend, lambda ttl: self._backend.grant(wanted(ttl)), ttl_s))
 
 
 def check_known(revision: int, keys: KeyReader) -> int:

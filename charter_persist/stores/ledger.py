@@ -20,7 +20,7 @@ from charter_persist.batch import Batches, Job, find_operation
 from charter_persist.commit import Commit, ledger_view
 from charter_persist.errors import BackendError, StoreClosedError
 from charter_persist.journal.ledger import Ledger
-from charter_persist.lease.lease import Lease
+from charter_persist.lease.lease import Guard, Lease
 from charter_persist.lease.ledger import LedgerLeases
 from charter_persist.model.canonical import canonical_bytes
 from charter_persist.model.digest import Digest, digest_bytes
@@ -113,12 +113,13 @@ class LedgerStore(Store):
         """As `Store.interrupt`."""
         self._backend.interrupt()
 
-    def lease(self, ttl_s: float) -> Lease:
+    def _lease(self, ttl_s: float, guard: Guard) -> Lease:
         """As `Store.lease`."""
         self._check_open()
-        release = self._overdue.look_out()
+        leases = self._overdue
+        release = leases.look_out()
         try:
-            return self._kept(Lease(self._overdue, ttl_s, release))
+            return self._kept(Lease(leases, lambda ttl: leases.grant(ttl, guard), ttl_s, release))
         except BaseException:
             release()
             raise

@@ -8,8 +8,11 @@ import pytest
 
 from charter_persist.testing import (
     BatchConformance,
+    ElectionConformance,
     InterruptConformance,
+    KeyStoreConformance,
     KeyValueConformance,
+    LeaseConformance,
     LedgerConformance,
     MemoryPlaces,
     ObjectStoreConformance,
@@ -24,6 +27,8 @@ from charter_persist.testing import (
     UnitConformance,
     WatchConformance,
 )
+from charter_persist.testing.etcd_places import EtcdPlaces
+from tests.etcd_server import EtcdServer
 from tests.postgres import PostgresServer, create_database, drop_database
 from tests.sync_over_async import SyncOverAsync
 
@@ -76,8 +81,10 @@ class Essentials(
     ObjectStoreConformance,
     KeyValueConformance,
     WatchConformance,
+    LeaseConformance,
+    ElectionConformance,
 ):
-    """What depends on the threads of a backend: units, their ends, races, watching."""
+    """What depends on the threads of a backend: units, their ends, races, watching, leases."""
 
 
 class TestAsyncMemory(ThroughAsync, Essentials):
@@ -106,5 +113,15 @@ class TestAsyncPostgres(ThroughAsync, Essentials):
     @pytest.fixture
     def place(self, async_postgres_places: PostgresPlaces) -> Iterator[Place]:
         place = async_postgres_places.new()
+        yield place
+        place.remove()
+
+
+class TestAsyncEtcd(ThroughAsync, KeyStoreConformance):
+    lacks = EtcdPlaces.lacks
+
+    @pytest.fixture
+    def place(self, etcd_server: EtcdServer) -> Iterator[Place]:
+        place = EtcdPlaces(etcd_server.endpoints[0]).new()
         yield place
         place.remove()

@@ -14,18 +14,21 @@ from typing import Any
 import pytest
 
 from charter_persist import AsyncCharter, AsyncStore, Charter, ReadView, Store, UnitOfWork, connect, connect_async
+from charter_persist.aio import AsyncLeadership, AsyncLease
 from charter_persist.aio.generated.views import AsyncReadView, AsyncUnitOfWork
 from charter_persist.aio.turn import SHARES, Turn
 from charter_persist.aio.waiting import settle
 from charter_persist.errors import InvalidInputError, StoreBusyError, StoreClosedError
 from charter_persist.journal.ledger import JournalReader
+from charter_persist.lease.election import Leadership
+from charter_persist.lease.lease import Lease
 from charter_persist.repositories.objects import ObjectReader
 from tools import make_async_facade
 
 ROOT = Path(__file__).parents[2]
 PAIRS = [(Store, AsyncStore), (ReadView, AsyncReadView), (UnitOfWork, AsyncUnitOfWork), (Charter, AsyncCharter)]
 NOT_FOR_TASKS = {
-    *((Store, name) for name in ("interrupt", "lease", "elect")),
+    (Store, "interrupt"),
     *((ReadView, name) for name in ("reader", "rows", "contents")),
     (UnitOfWork, "reader"),
 }
@@ -59,6 +62,25 @@ def test_every_repository_has_its_asynchronous_form_with_the_same_arguments() ->
             if inspect.isfunction(value):
                 theirs, ours = inspect.signature(value).parameters, inspect.signature(getattr(face, name)).parameters
                 assert list(map(str, theirs.values())) == list(map(str, ours.values())), (cls, name)
+
+
+@pytest.mark.parametrize("name", sorted(make_async_facade.BY_HAND[Store] - {"interrupt"}))
+def test_what_is_written_by_hand_has_the_same_arguments(name: str) -> None:
+    theirs, ours = (inspect.signature(getattr(cls, name)).parameters for cls in (Store, AsyncStore))
+    assert list(map(str, theirs.values())) == list(map(str, ours.values()))
+
+
+@pytest.mark.parametrize(
+    ("sync", "asynchronous"), [(Lease, AsyncLease), (Leadership, AsyncLeadership)], ids=["lease", "leadership"]
+)
+def test_a_lease_and_a_leadership_offer_what_the_sync_ones_offer(sync: type, asynchronous: type) -> None:
+    """But for what the async one is made of."""
+    for name in names(sync) - {"left_s", "telling"}:
+        theirs, ours = getattr(sync, name), getattr(asynchronous, name)
+        assert type(theirs) is type(ours), name
+        if inspect.isfunction(theirs):
+            assert inspect.iscoroutinefunction(ours), name
+            assert list(inspect.signature(theirs).parameters) == list(inspect.signature(ours).parameters)
 
 
 def test_connect_async_takes_what_connect_takes() -> None:
