@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from charter_persist import upgrade
 from charter_persist.testing import MemoryPlaces, OpenStore, Place, PostgresPlaces, SqlitePlaces
 from charter_persist.testing.etcd_places import EtcdPlaces
 from charter_persist.testing.places import Places
@@ -19,6 +21,17 @@ def quiet_etcd() -> Iterator[EtcdServer]:
     server = EtcdServer(options=["--experimental-watch-progress-notify-interval=200ms"])
     yield server
     server.stop()
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty store that other processes can open too."""
+    if request.param == "postgres":
+        url = str(request.getfixturevalue("postgres_database"))
+    else:
+        url = f"sqlite:///{tmp_path / 'charter.db'}"
+    upgrade(url)
+    return url
 
 
 @pytest.fixture(scope="module", params=["memory", "sqlite", "postgres"])

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from charter_persist import connect, upgrade
+from charter_persist import connect
 from charter_persist.backends.contract import KV_LEASE, KvLeaseRow
 from charter_persist.integrity.fsck import fsck
 from charter_persist.testing.leases import LONG_S, absent_in_time, held
@@ -29,37 +29,27 @@ with connect(sys.argv[1]) as store:
 """
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "postgres":
-        url = str(request.getfixturevalue("postgres_database"))
-    else:
-        url = f"sqlite:///{tmp_path / 'charter.db'}"
-    upgrade(url)
-    return url
-
-
 @pytest.fixture
-def leader(url: str) -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, "-c", LEAD, url, "first"]
+def leader(ledger_url: str) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-c", LEAD, ledger_url, "first"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         yield process
         process.kill()
 
 
 @pytest.mark.spec("KV-5")
-def test_a_leader_that_was_killed_is_replaced(url: str, leader: subprocess.Popen[str]) -> None:
+def test_a_leader_that_was_killed_is_replaced(ledger_url: str, leader: subprocess.Popen[str]) -> None:
     assert leader.stdout is not None
     first = json.loads(leader.stdout.readline())
-    with connect(url) as store:
+    with connect(ledger_url) as store:
         os.kill(leader.pid, signal.SIGKILL)
         with store.elect("/leader", b"second", ttl_s=LONG_S, timeout_s=60) as second:
             assert second.revision > first
 
 
 @pytest.mark.spec("KV-5")
-def test_a_leader_that_is_stopped_and_goes_on_cannot_write_by_its_check(url: str) -> None:
-    with connect(url) as one, connect(url) as two:
+def test_a_leader_that_is_stopped_and_goes_on_cannot_write_by_its_check(ledger_url: str) -> None:
+    with connect(ledger_url) as one, connect(ledger_url) as two:
         first = one.elect("/leader", b"first", ttl_s=2.0)
         first.lease._ends += LONG_S  # as if no time had passed for it
         first.lease._over.set()

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from charter_persist import Store
+from charter_persist.model.event import Custom, StoredEvent
 from tests.etcd_server import EtcdCluster
 from tests.linearizability import UNKNOWN
-from tests.rounds import crowd, hints, lists, positions, registers, tokens, watchers, winners
+from tests.rounds import crowd, hints, lists, positions, registers, streams, tokens, watchers, winners
 from tests.rounds.__main__ import row
+from tests.rounds.appends import BEGAN, DONE, REFUSED, UNDONE, faults, units_of
 from tests.rounds.clients import BrokenPromiseError, Desk, finished, together
 from tests.rounds.places import NewPlace, Place, new_places
 from tests.rounds.tally import Program, Tally, VoidRunError, floor
@@ -82,6 +85,12 @@ def test_watchers_that_are_killed_and_resumed_miss_and_double_nothing(new_place:
     show(watchers.PROGRAM, new_place, backend)
 
 
+@pytest.mark.spec("ENA-2", "P15", "P17", "P18")
+@pytest.mark.parametrize("backend", ["memory", "sqlite", "postgres"], indirect=True)
+def test_events_are_numbered_kept_and_told_once_whoever_races_and_is_killed(new_place: NewPlace, backend: str) -> None:
+    show(streams.PROGRAM, new_place, backend)
+
+
 @pytest.mark.spec("P17")
 @pytest.mark.parametrize("backend", ["memory", "sqlite", "postgres"], indirect=True)
 def test_journal_positions_have_no_gap_whoever_is_killed(new_place: NewPlace, backend: str) -> None:
@@ -115,6 +124,38 @@ def test_a_call_that_was_refused_is_none_and_one_without_an_answer_is_open() -> 
     call = ["call", 1, "set", "/a", "value", 0]
     assert registers.histories([[call, ["refused"]]]) == {}
     assert [one.returned for one in registers.histories([[call, ["refused"], call]])["/a"]] == [UNKNOWN]
+
+
+def noted(name: str, number: int, sequence: int, revision: int = 1) -> StoredEvent:
+    event = Custom("noted", [name, number])
+    return StoredEvent("e", sequence, "t", "custom", event, datetime.now(UTC), sequence, revision)
+
+
+TWO = [BEGAN, "u", [["e", 0, 2]]]
+FAULTS = {
+    "lost": ([TWO, [DONE, "u", [2]]], []),
+    "half of a unit": ([TWO], [noted("u", 0, 1)]),
+    "doubled": ([TWO], [noted("u", 0, 1), noted("u", 1, 2), noted("u", 1, 3)]),
+    "reordered": ([TWO], [noted("u", 1, 1), noted("u", 0, 2)]),
+    "torn into two revisions": ([TWO], [noted("u", 0, 1), noted("u", 1, 2, revision=2)]),
+    "a gap": ([TWO], [noted("u", 0, 1), noted("u", 1, 3)]),
+    "undone and there": ([TWO, [UNDONE, "u", []]], [noted("u", 0, 1), noted("u", 1, 2)]),
+    "refused by nobody": ([TWO, [REFUSED, "u", [0, 1]]], []),
+    "appended by nobody": ([], [noted("u", 0, 1)]),
+    "answered with another number": ([TWO, [DONE, "u", [3]]], [noted("u", 0, 1), noted("u", 1, 2)]),
+    "behind what was not expected": (
+        [[BEGAN, "v", [["e", None, 1]]], TWO],
+        [noted("v", 0, 1), noted("u", 0, 2), noted("u", 1, 3)],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_each_fault_of_events_is_found(name: str) -> None:
+    told, events = FAULTS[name]
+    assert faults(units_of([told]), events)
+    told = [TWO, [DONE, "u", [2]], [BEGAN, "v", [["e", 0, 1]]], [REFUSED, "v", [0, 2]]]
+    assert faults(units_of([told]), [noted("u", 0, 1), noted("u", 1, 2)]) == []
 
 
 def test_too_little_traffic_and_a_control_that_is_not_caught_void_a_run() -> None:

@@ -6,7 +6,6 @@ import json
 import time
 from collections.abc import Callable
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -21,16 +20,6 @@ from charter_persist.watch import delivery
 from tests.watch_workers import begin, start
 
 UNITS = 200
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "postgres":
-        url = str(request.getfixturevalue("postgres_database"))
-    else:
-        url = f"sqlite:///{tmp_path / 'charter.db'}"
-    upgrade(url)
-    return url
 
 
 @pytest.fixture
@@ -51,9 +40,9 @@ def lines(process: Any) -> list[Any]:
 
 
 @pytest.mark.spec("P17", "P18", "KV-5")
-def test_units_of_several_processes_are_told_whole_and_in_order(url: str) -> None:
-    writers = [start(url, UNITS // 4, 0.001) for _ in range(4)]
-    with connect(url) as store, store.watch("kv:/n/*") as watch:
+def test_units_of_several_processes_are_told_whole_and_in_order(ledger_url: str) -> None:
+    writers = [start(ledger_url, UNITS // 4, 0.001) for _ in range(4)]
+    with connect(ledger_url) as store, store.watch("kv:/n/*") as watch:
         for writer in writers:
             begin(writer)
         batches = list(islice(watch, UNITS))
@@ -117,20 +106,20 @@ def test_behind_a_pooler_a_watch_looks_for_itself(postgres_url: str, monkeypatch
 
 
 @pytest.mark.spec("KV-5")
-def test_a_commit_of_another_process_wakes_a_watch(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_commit_of_another_process_wakes_a_watch(ledger_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     # Without polling only a wake-up can deliver it.
     monkeypatch.setattr(delivery, "POLL_S", 3600.0)
-    writer = start(url, 3, 0.05)
-    with connect(url) as store, store.watch("kv:/n/*") as watch:
+    writer = start(ledger_url, 3, 0.05)
+    with connect(ledger_url) as store, store.watch("kv:/n/*") as watch:
         begin(writer)
         assert [batch.revision for batch in islice(watch, 3)] == [1, 2, 3]
     lines(writer)
 
 
 @pytest.mark.spec("KV-5")
-def test_the_rows_of_a_joined_transaction_are_told_when_its_owner_commits(url: str) -> None:
-    engine = sa.create_engine(sa.make_url(url).difference_update_query(["schema"]))
-    with connect(url) as store, store.watch("kv:/*") as watch:
+def test_the_rows_of_a_joined_transaction_are_told_when_its_owner_commits(ledger_url: str) -> None:
+    engine = sa.create_engine(sa.make_url(ledger_url).difference_update_query(["schema"]))
+    with connect(ledger_url) as store, store.watch("kv:/*") as watch:
         with engine.connect() as connection:
             if engine.dialect.name == "sqlite":
                 connection.exec_driver_sql("PRAGMA synchronous = FULL")

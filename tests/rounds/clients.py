@@ -56,6 +56,13 @@ class Client:
         self.told: list[Any] = []
         self.was_killed = False
 
+    def wait_until_ready(self) -> None:
+        """Return when it waits for nothing but `go`.
+
+        Raises:
+            BrokenPromiseError: it is not ready in time.
+        """
+
     def go(self) -> None:
         """Let it begin, once it is ready."""
         raise NotImplementedError
@@ -125,10 +132,13 @@ class _Process(Client):
                 else:
                     self.told.append(line)
 
-    def go(self) -> None:
+    def wait_until_ready(self) -> None:
         if not self._ready.wait(READY_S):
             self.finish()
             raise BrokenPromiseError("a client was not ready in time")
+
+    def go(self) -> None:
+        self.wait_until_ready()
         self._send(b"go")
 
     def stop(self) -> None:
@@ -223,6 +233,9 @@ def start(place: Place, work: Work, seed: object, *arguments: Any) -> Client:
 def together(place: Place, work: Work, seeds: Sequence[object], *arguments: Any) -> list[Client]:
     """Start clients, and let them go at the same moment once all are ready."""
     clients = [start(place, work, seed, *arguments) for seed in seeds]
+    # Who begins while another one still connects meets nobody, and has won when the others come.
+    for client in clients:
+        client.wait_until_ready()
     for client in clients:
         client.go()
     return clients

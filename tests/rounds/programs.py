@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from tests.rounds import crowd, hints, lists, positions, registers, tokens, watchers, winners
+from tests.rounds import crowd, hints, lists, positions, registers, streams, tokens, watchers, winners
 from tests.rounds.tally import Program
 
 PROGRAMS: Final[tuple[Program, ...]] = (
@@ -13,6 +13,7 @@ PROGRAMS: Final[tuple[Program, ...]] = (
     winners.PROGRAM,
     tokens.PROGRAM,
     watchers.PROGRAM,
+    streams.PROGRAM,
     positions.PROGRAM,
     hints.PROGRAM,
     crowd.PROGRAM,

@@ -61,11 +61,11 @@ def write(store: Store, desk: Desk, chance: random.Random, root: str) -> None:
         pause(chance, 0.002)
 
 
-def watch(store: Store, desk: Desk, chance: random.Random, root: str, after: int, honest: bool) -> None:
+def watch(store: Store, desk: Desk, chance: random.Random, pattern: str, after: int, honest: bool) -> None:
     """Tell each batch, and the bookmark at which it went on each time that it gave up."""
     bookmark = after
     while True:
-        with store.watch(f"kv:{root}/*", after=bookmark) as batches:
+        with store.watch(pattern, after=bookmark) as batches:
             for batch in islice(batches, chance.choice((0, 1, 1, 2, 3, 8))):
                 desk.tell(told(batch))
                 if is_end(batch):
@@ -99,21 +99,21 @@ def _text(value: bytes | str | None) -> str | None:
 
 
 def is_end(batch: WatchBatch) -> bool:
-    return any(event.key.endswith(f"/{END}") for event in batch.events)
+    return any(END in event.key.split("/") for event in batch.events)
 
 
 class Watcher:
     """One watcher over all its lives."""
 
-    def __init__(self, place: Place, seed: int, after: int, honest: bool) -> None:
-        self._place, self._seed, self._honest = place, seed, honest
+    def __init__(self, place: Place, seed: int, pattern: str, after: int, honest: bool = True) -> None:
+        self._place, self._seed, self._pattern, self._honest = place, seed, pattern, honest
         self.after = self._bookmark = after
         self.lines: list[Any] = []
         self.kills = 0
         self._begin()
 
     def _begin(self) -> None:
-        arguments = (self._place.root, self._bookmark, self._honest)
+        arguments = (self._pattern, self._bookmark, self._honest)
         self._client = start(self._place, watch, (self._seed, self.kills), *arguments)
         self._client.go()
 
@@ -201,7 +201,7 @@ def watched(place: Place, units: int, slow_s: float, tally: Tally, *, honest: bo
     chance = random.Random(18)
     with place.store() as store, store.read() as view:
         after = view.revision
-    watchers = [Watcher(place, seed, after, honest) for seed in range(WATCHERS)]
+    watchers = [Watcher(place, seed, f"kv:{place.root}/*", after, honest) for seed in range(WATCHERS)]
     slow = start(place, watch_slowly, "slow", place.root, after, slow_s)
     slow.go()
     writers = Posts(place, write, WRITERS, place.root)
