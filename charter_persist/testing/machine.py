@@ -22,6 +22,7 @@ from charter_persist.testing import machine_archives, machine_events, machine_me
 from charter_persist.testing.crash import crash_inside_a_unit
 from charter_persist.testing.fixtures import Place, Requirement
 from charter_persist.testing.history import UndoneError
+from charter_persist.testing.machine_backup import brought_back, carried
 from charter_persist.testing.operations import (
     BEGINNING,
     KEYS,
@@ -260,13 +261,18 @@ class StoreMachine(RuleBasedStateMachine):
             self.seen = actual.journal.size()
 
     def teardown(self) -> None:
-        """Everything recomputed from what is stored agrees, and the audit log replays."""
+        """Everything recomputed from what is stored agrees, the audit log replays, and backups carry the same rows.
+
+        A store that cannot be opened again is restored in place of that.
+        """
         try:
             for side in (self.model, self.real):
                 report = verify(side.store, store_id=side.store.store_id)
                 assert (report.findings, report.size) == ((), self.seen)
                 with side.store.read() as view:
                     assert list(view.audit.replay()) == list(view.audit.iter())
+            carry = brought_back if Requirement.REOPEN in self.places.lacks else carried
+            assert carry(self.real.store) == carried(self.model.store)
         finally:
             for side in (self.model, self.real):
                 side.close()
