@@ -130,7 +130,11 @@ class Block:
         np = numpy()
         if not (self._is_plain and query.is_plain):
             return slice(None)
-        products = (self._matrix @ query.single).astype(np.float64)
+        # A BLAS was seen, once, to report an invalid value where none can come about: what counts is what it returned.
+        with np.errstate(all="ignore"):
+            products = (self._matrix @ query.single).astype(np.float64)
+        if not np.isfinite(products).all():
+            return slice(None)
         # The bound of an inner product, whatever the order it is summed in; the 2 is for what is done with it below.
         error = 1.01 * (len(query.single) + 2) * _ROUNDING * self._longest * query.length
         if query.metric is DistanceMetric.COSINE:

@@ -5,7 +5,11 @@ the one that was searched longest ago makes room. A search of a larger one reads
 nothing: it needs two of them and a page of rows, whatever its size. The stamp of a collection tells whether it is current. A stamp is chance: no
 other collection, store or copy of a file has it, and no unit that was rolled back leaves it to another one.
 
-Imports ``backends.contract`` and ``repositories.vector_block``. Source: ENA-5.
+What is not in memory need not be read to be searched where the database finds the documents that can be among the best:
+these alone are read then, and scored as all others are. A collection that fits into memory is searched so
+`SEARCHES_BEFORE_READING` times, which costs about what reading it costs, and then it is read.
+
+Imports ``backends.contract``, ``model`` and ``repositories.vector_block``. Source: ENA-5.
 """
 
 from __future__ import annotations
@@ -14,15 +18,17 @@ import os
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from itertools import chain
+from itertools import chain, islice
 from typing import Final, NamedTuple
 
-from charter_persist.backends.contract import VECTOR_POINT, Reader, VectorCollectionRow
+from charter_persist.backends.contract import VECTOR_POINT, Reader, VectorCollectionRow, nearest
 from charter_persist.model.vector import FLOAT32_BYTES
 from charter_persist.repositories.vector_block import Block
 
 BLOCK_BYTES: Final = 32 * 1024 * 1024
 CACHE_BYTES_MAX: Final = 1024 * 1024 * 1024
+SEARCHES_BEFORE_READING: Final = 1
+_COUNTED_MAX: Final = 1_024
 _COLLECTION_BYTES: Final = 8
 _CHANGE_BYTES: Final = 8
 
@@ -55,6 +61,7 @@ class VectorCache:
         self._mutex = threading.Lock()
         self._kept: OrderedDict[bytes, _Kept] = OrderedDict()
         self._size = 0
+        self._searches: OrderedDict[bytes, int] = OrderedDict()
 
     def get(self, stamp: bytes) -> Sequence[Block] | None:
         """The blocks of that stamp, or None."""
@@ -76,11 +83,21 @@ class VectorCache:
             while self._size > self.bytes_max:
                 self._size -= self._kept.popitem(last=False)[1].size
 
+    def pays(self, stamp: bytes) -> bool:
+        """Count a search of what is not kept; True where keeping it pays by now."""
+        with self._mutex:
+            searches = self._searches.pop(stamp, 0) + 1
+            self._searches[stamp] = searches
+            if len(self._searches) > _COUNTED_MAX:
+                self._searches.popitem(last=False)
+            return searches > SEARCHES_BEFORE_READING
+
     def forget(self) -> None:
         """Give the memory back; a child after a fork does so, for its parent may have held the mutex."""
         self._mutex = threading.Lock()
         self._kept = OrderedDict()
         self._size = 0
+        self._searches = OrderedDict()
 
 
 CACHE: Final = VectorCache(CACHE_BYTES_MAX)
@@ -88,6 +105,23 @@ CACHE: Final = VectorCache(CACHE_BYTES_MAX)
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=CACHE.forget)
+
+
+def blocks_near(
+    reader: Reader, row: VectorCollectionRow, query: bytes, limit: int, cache: VectorCache = CACHE
+) -> Iterator[Block]:
+    """Documents of a collection in the order of their ids, among them all that can be among the best.
+
+    Args:
+        reader: of the snapshot or unit that the row was read from.
+        row: the collection.
+        query: an embedding as stored.
+        limit: how many are wanted.
+        cache: where blocks are kept.
+    """
+    is_read = cache.get(row.stamp) is not None or (_fits(row, cache) and cache.pays(row.stamp))
+    names = None if is_read else nearest(reader, row, query, limit)
+    return blocks_of(reader, row, cache) if names is None else _read_some(reader, row, names)
 
 
 def blocks_of(reader: Reader, row: VectorCollectionRow, cache: VectorCache = CACHE) -> Iterator[Block]:
@@ -102,8 +136,8 @@ def blocks_of(reader: Reader, row: VectorCollectionRow, cache: VectorCache = CAC
     if kept is not None:
         yield from kept
         return
-    fits = row.documents * row.dimension * FLOAT32_BYTES <= cache.bytes_max
-    blocks = _read(reader, row, row.documents if fits else BLOCK_BYTES // (row.dimension * FLOAT32_BYTES))
+    fits = _fits(row, cache)
+    blocks = _read(reader, row, row.documents if fits else _rows_of_block(row))
     if not fits:
         yield from blocks
         return
@@ -116,3 +150,18 @@ def _read(reader: Reader, row: VectorCollectionRow, rows_max: int) -> Iterator[B
     points = reader.scan(VECTOR_POINT, ("collection", "id"), prefix=(row.name,))
     for first in points:
         yield Block(chain([first], points), row.dimension, max(1, rows_max))
+
+
+def _read_some(reader: Reader, row: VectorCollectionRow, names: Sequence[str]) -> Iterator[Block]:
+    ordered = iter(sorted(names, key=str.encode))
+    while some := list(islice(ordered, max(1, _rows_of_block(row)))):
+        points = reader.get_many(VECTOR_POINT, [(row.name, name) for name in some])
+        yield Block(sorted(points, key=lambda point: point.id.encode()), row.dimension, len(points))
+
+
+def _fits(row: VectorCollectionRow, cache: VectorCache) -> bool:
+    return row.documents * row.dimension * FLOAT32_BYTES <= cache.bytes_max
+
+
+def _rows_of_block(row: VectorCollectionRow) -> int:
+    return BLOCK_BYTES // (row.dimension * FLOAT32_BYTES)

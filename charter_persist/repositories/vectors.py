@@ -4,7 +4,8 @@ A cache: no journal entry tells of it, no backup has it, and it may be dropped w
 durable with its commit, and a search sees all that was committed before its view.
 
 Cost: `upsert` two look-ups and two rows, a batch one look-up of up to 500 keys at a time. `search` reads the collection
-once, then works in memory until a unit changes it; see ``vector_cache`` for how much memory that takes.
+once, then works in memory until a unit changes it; see ``vector_cache`` for how much memory that takes, and when the
+database is asked instead.
 
 Source: ENA-5, ENA-6, NEIGHBOURS 4 and 5.3.
 """
@@ -46,7 +47,7 @@ from charter_persist.model.vector_filter import VectorFilter
 from charter_persist.repositories.base import ReadContext, WriteContext, page_size
 from charter_persist.repositories.paging import behind, page_by_name
 from charter_persist.repositories.vector_block import Found, Query, damaged
-from charter_persist.repositories.vector_cache import blocks_of, first_stamp, next_stamp
+from charter_persist.repositories.vector_cache import blocks_near, blocks_of, first_stamp, next_stamp
 
 BY_ID: Final = ("collection", "id")
 _BATCH_ROWS: Final = 500
@@ -182,11 +183,13 @@ class VectorReader:
         size = page_size(limit, self._context.options)
         row = self._collection(collection)
         metric = DistanceMetric(row.metric)
-        wanted = Query(embedding_bytes(query, dimension=row.dimension, metric=metric), metric)
+        embedding = embedding_bytes(query, dimension=row.dimension, metric=metric)
+        wanted = Query(embedding, metric)
         accepts = _verdict(filter)
         least = _check_score(min_score)
+        reader = self._context.reader
         best: Sequence[Found] = ()
-        for block in blocks_of(self._context.reader, row):
+        for block in blocks_of(reader, row) if accepts else blocks_near(reader, row, embedding, size):
             # Blocks come in the order of ids, and sorting leaves equal scores as they are.
             best = sorted([*best, *block.best(wanted, size, accepts)], key=itemgetter(0), reverse=True)[:size]
         return self._results(row.name, [found for found in best if found[0] >= least])

@@ -92,7 +92,7 @@ def test_our_own_connection_refuses_to_change_what_was_recorded(store: Store, pa
 
 def test_a_reading_connection_cannot_write(store: Store) -> None:
     with store.read() as view:
-        link = view.reader._link  # type: ignore[attr-defined]
+        link = view.rows._link  # type: ignore[attr-defined]
         with pytest.raises(sqlite3.OperationalError, match="readonly"):
             link.connection.execute("INSERT INTO ref VALUES ('x', zeroblob(32), 1, 1, 1)")
 

@@ -1,4 +1,4 @@
-"""A wheel brings its migrations and the roles with it, and an installed package can upgrade a database."""
+"""A wheel brings its migrations and the scripts for Postgres with it, and an installed package can upgrade a database."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return built
 
 
-def test_a_wheel_holds_every_migration_and_the_roles(wheel: Path) -> None:
+def test_a_wheel_holds_every_migration_and_the_scripts(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     here = {path.relative_to(ROOT).as_posix() for path in (ROOT / "migrations").rglob("*.py")}
     assert {f"charter_persist/{name}" for name in here | {"migrations/script.py.mako"}} <= names
-    assert "charter_persist/backends/sql/roles.sql" in names
+    assert {f"charter_persist/backends/sql/{name}.sql" for name in ("roles", "vectors")} <= names
     assert "charter_persist/py.typed" in names
 
 

@@ -92,6 +92,18 @@ def test_what_float32_cannot_tell_apart_is_found_exactly(metric: DistanceMetric)
     assert metric is not DistanceMetric.DOT or found != [f"{n:05}" for n in by_float32]
 
 
+@pytest.mark.spec("ENA-5")
+@pytest.mark.parametrize("metric", METRICS)
+def test_products_that_are_no_numbers_choose_nothing(metric: DistanceMetric) -> None:
+    """Whatever a multiplication in float32 may return, also where lengths promise that it cannot."""
+    rows, query = [[3e38, -3e38], [3e38, 3e38], [1.0, 2.0], [2.0, 1.0]], [3e38, 2e38]
+    data = Query(embedding_bytes(query, dimension=2, metric=metric), metric)
+    block = block_of(metric, rows)
+    wanted = block.best(data, 2, None)
+    block._is_plain = data.is_plain = True
+    assert block.best(data, 2, None) == wanted
+
+
 def test_memory_is_given_to_what_was_searched_last() -> None:
     cache = VectorCache(1_000)
     block = block_of(DistanceMetric.DOT, [[1.0]])

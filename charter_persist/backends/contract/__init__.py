@@ -81,9 +81,11 @@ from charter_persist.backends.contract.vector import (
     VECTOR_COLLECTION,
     VECTOR_DOCUMENT,
     VECTOR_POINT,
+    Nearest,
     VectorCollectionRow,
     VectorDocumentRow,
     VectorPointRow,
+    nearest,
 )
 
 __all__ = [
@@ -148,6 +150,7 @@ __all__ = [
     "MessageLogRow",
     "MessageRow",
     "MetadataRow",
+    "Nearest",
     "ObjectRow",
     "OperationRow",
     "Reader",
@@ -169,6 +172,7 @@ __all__ = [
     "VectorCollectionRow",
     "VectorDocumentRow",
     "VectorPointRow",
+    "nearest",
 ]
 
 SCHEMA_VERSION: Final = 8

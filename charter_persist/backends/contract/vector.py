@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol, runtime_checkable
 
+from charter_persist.backends.contract.access import Reader
 from charter_persist.backends.contract.relation import Relation
 
 
@@ -34,6 +36,36 @@ class VectorPointRow(NamedTuple):
     id: str
     embedding: bytes
     metadata: bytes
+
+
+@runtime_checkable
+class Nearest(Protocol):
+    """What a reader may have beside `Reader`: it finds near documents where they lie, and does not hand out the collection."""
+
+    def nearest(self, row: VectorCollectionRow, query: bytes, limit: int) -> Sequence[str] | None:
+        """Ids of documents, in any order: of all that can be among the nearest ``limit``, and of few others.
+
+        Every document whose score, in double precision, is among the best or equal to one of them, is there: what the
+        database computes with may be wrong, and by how much must be known. An index that finds most of them will not do.
+
+        Args:
+            row: the collection, as this reader reads it.
+            query: an embedding as stored, of its dimension.
+            limit: 1 or more.
+
+        Returns:
+            The ids; None where this cannot tell, so the collection must be read: for lack of an extension, for contents that
+            it does not cover, and where reading is as fast.
+
+        Raises:
+            BackendError: the database or its extension failed.
+        """
+        ...
+
+
+def nearest(reader: Reader, row: VectorCollectionRow, query: bytes, limit: int) -> Sequence[str] | None:
+    """As `Nearest.nearest`; None of a reader that has no such thing."""
+    return reader.nearest(row, query, limit) if isinstance(reader, Nearest) else None
 
 
 VECTOR_COLLECTION = Relation("vector_collection", VectorCollectionRow, ("name",), (("name",),), mutable=True)

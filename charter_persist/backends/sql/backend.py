@@ -11,13 +11,15 @@ from __future__ import annotations
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, ClassVar, Generic, TypeVar
 
 import sqlalchemy as sa
 
-from charter_persist.backends.contract import BackendCapabilities, Diagnosis, HeadRow
+from charter_persist.backends.contract import BackendCapabilities, Diagnosis, HeadRow, VectorCollectionRow
 from charter_persist.backends.sql.guards import missing_guards
+from charter_persist.backends.sql.nearest import Distances, nearest
 from charter_persist.backends.sql.opening import check_schema, read_store_id
 from charter_persist.backends.sql.reader import ClosedLink, Link, SqlReader
 from charter_persist.backends.sql.schema import SCHEMA_HEAD
@@ -49,6 +51,14 @@ class SqlSnapshot(SqlReader, ABC):
     def head(self) -> HeadRow | None:
         """Nothing is kept beside the journal."""
         return None
+
+    def nearest(self, row: VectorCollectionRow, query: bytes, limit: int) -> list[str] | None:
+        """As `contract.Nearest`, where the database measures distances."""
+        distances = self._backend.distances
+        return None if distances is None else nearest(row, query, limit, distances, partial(self._measure, distances))
+
+    def _measure(self, distances: Distances, sql: str, parameters: Sequence[Any]) -> list[Any]:
+        return self._link.all(sql, parameters)
 
     def close(self) -> None:
         """End the snapshot and give the connection back."""
@@ -117,6 +127,7 @@ class SqlBackend(ABC, Generic[T]):
 
     def __init__(self, engine: sa.Engine, statements: Statements, *, schema: str | None, read_only: bool) -> None:
         self.statements = statements
+        self.distances: Distances | None = None
         self.closed = False
         self._engine = engine
         self._schema = schema
@@ -156,12 +167,17 @@ class SqlBackend(ABC, Generic[T]):
         """Refuse what is not a connection to this database."""
 
     @abstractmethod
+    def _find_distances(self, connection: sa.Connection) -> Distances | None:
+        """How the database measures distances of embeddings; None where it cannot."""
+
+    @abstractmethod
     def _facts(self, connection: sa.Connection) -> Facts:
         """What only this database can tell of itself."""
 
     def _check(self, connection: sa.Connection) -> str:
         """Refuse a database that is not a store at head; returns the identity of the store."""
         check_schema(connection, schema=self._schema)
+        self.distances = self._find_distances(connection)
         return read_store_id(connection, schema=self._schema)
 
     def _look(self, at: Callable[[sa.Connection], Any]) -> Any:
@@ -260,7 +276,8 @@ class SqlBackend(ABC, Generic[T]):
                 f"the guard {name} is missing; restore it from a new store, then `charter verify`" for name in missing
             ]
             # Opening refuses every other schema revision.
-            facts: Facts = {"schema_revision": SCHEMA_HEAD, **self._facts(connection)}
+            search = self.distances.name if self.distances else "numpy"
+            facts: Facts = {"schema_revision": SCHEMA_HEAD, "vector_search": search, **self._facts(connection)}
             return Diagnosis(tuple(problems), facts, tuple(missing))
 
         diagnosis: Diagnosis = self._look(look)

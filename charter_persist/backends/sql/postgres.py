@@ -24,6 +24,8 @@ from charter_persist.backends.sql.backend import Facts, SqlBackend, SqlSnapshot,
 from charter_persist.backends.sql.engine import Target, postgres_engine, session_name
 from charter_persist.backends.sql.faults import commit_fault, connect_fault, postgres_fault
 from charter_persist.backends.sql.lookout import hear_notifications, start_thread
+from charter_persist.backends.sql.nearest import Distances
+from charter_persist.backends.sql.nearest_postgres import find_distances
 from charter_persist.backends.sql.opening import read_store_id
 from charter_persist.backends.sql.reader import SqlReader
 from charter_persist.backends.sql.roundtrip import RoundTrip, Statement
@@ -294,6 +296,9 @@ class PostgresBackend(SqlBackend[PostgresTransaction]):
         if link is None or link.connection is not driver:
             link = pooled.info["charter_link"] = PostgresLink(driver, prepared=not self._pooler)
         return link
+
+    def _find_distances(self, connection: sa.Connection) -> Distances | None:
+        return find_distances(connection, str(self._schema), self.statements)
 
     def _check_connection(self, connection: Any) -> None:
         if not isinstance(connection, sa.Connection) or connection.dialect.driver != "psycopg":

@@ -26,6 +26,8 @@ from charter_persist.backends.sql.backend import Facts, SqlBackend, SqlSnapshot,
 from charter_persist.backends.sql.engine import sqlite_engine
 from charter_persist.backends.sql.faults import commit_fault, sqlite_fault
 from charter_persist.backends.sql.lookout import start_thread, watch_file
+from charter_persist.backends.sql.nearest import Distances
+from charter_persist.backends.sql.nearest_sqlite import find_distances, load
 from charter_persist.backends.sql.scrub_sqlite import scrub_sqlite
 from charter_persist.backends.sql.statements import Statements
 from charter_persist.backends.sql.writes import erasing, sort_out
@@ -41,6 +43,7 @@ DURABLE: Final = SYNCHRONOUS.index("full")
 # In a damaged file even the name that an error message quotes may be no text, and a value may claim any size.
 SQLITE_ERRORS: Final = (sqlite3.Error, UnicodeDecodeError, MemoryError)
 LOGGER: Final = logging.getLogger(__name__)
+_LOADED: Final = "charter_extension"
 
 
 class SqliteLink:
@@ -82,6 +85,14 @@ class SqliteSnapshot(SqlSnapshot):
     def _begin(self) -> None:
         self._link.one("BEGIN")
         self._link.one(self._backend.last_entry)
+
+    def _measure(self, distances: Distances, sql: str, parameters: Sequence[Any]) -> list[Any]:
+        """Load the extension into a connection that has not got it, and run the statement."""
+        pooled = self._pooled
+        if pooled is not None and _LOADED not in pooled.info:
+            load(_driver(pooled), distances.library)
+            pooled.info[_LOADED] = True
+        return super()._measure(distances, sql, parameters)
 
 
 class SqliteTransaction(SqlTransaction):
@@ -177,6 +188,9 @@ class SqliteBackend(SqlBackend[SqliteTransaction]):
             connection.execute("PRAGMA query_only = OFF")
             connection.execute("PRAGMA busy_timeout = 0")
         return SqliteLink(_driver(self._writer))
+
+    def _find_distances(self, connection: sa.Connection) -> Distances | None:
+        return find_distances(self.statements)
 
     def _check_connection(self, connection: Any) -> None:
         if not isinstance(connection, sa.Connection) or connection.dialect.name != "sqlite":
