@@ -27,6 +27,7 @@ import pytest
 
 READY_TIMEOUT_S = 60.0
 UNASKED_PORTS = (20_000, 32_000)  # below those that the kernel gives to whoever names none
+CHANCE = random.SystemRandom()  # that of `random` is seeded alike before each test
 MISSING = "the tests of etcd need the binary `etcd` 3.4 or newer in PATH: apt-get install etcd-server etcd-client"
 
 
@@ -256,7 +257,7 @@ def free_ports(count: int) -> list[int]:
     """Ports that nobody listens on now, and that no socket gets without asking: a member comes back on its own."""
     found: list[int] = []
     while len(found) < count:
-        port = random.randrange(*UNASKED_PORTS)
+        port = CHANCE.randrange(*UNASKED_PORTS)
         with suppress(OSError), socket.create_server(("127.0.0.1", port)):
             found += [] if port in found else [port]
     return found
