@@ -12,8 +12,8 @@ Imports ``backends.contract`` and ``errors``. Source: CCOS-3, DESIGN 3.
 
 from __future__ import annotations
 
+import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
@@ -58,7 +58,8 @@ class Contents:
         self._threshold = threshold_bytes
         self._clock = clock
         self._now = now
-        self._staged: OrderedDict[bytes, float] = OrderedDict()
+        self._mutex = threading.Lock()
+        self._staged: dict[bytes, float] = {}  # when, the newest last
 
     def stage(self, digest: bytes, data: bytes) -> None:
         """Upload what is too large for a row; durable on return, and to be named within 12 hours."""
@@ -70,10 +71,11 @@ class Contents:
             self.backend.renew(KIND, name, data)
         else:
             self.backend.put(KIND, name, data)
-        self._staged[digest] = self._clock()
-        self._staged.move_to_end(digest)
-        while len(self._staged) > STAGED_MAX:
-            self._staged.popitem(last=False)
+        with self._mutex:
+            self._staged.pop(digest, None)
+            self._staged[digest] = self._clock()
+            if len(self._staged) > STAGED_MAX:
+                del self._staged[next(iter(self._staged))]
 
     def placed(self, digest: bytes, data: bytes) -> bytes:
         """What the row of a new object holds of its bytes.
