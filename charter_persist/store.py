@@ -78,7 +78,7 @@ def connect(
         read_only: refuse every write.
         air_gapped: refuse a backend that needs the network.
         blobs: where large contents of objects lie beside the ledger, ``file:///folder`` or ``s3://bucket/prefix``, for
-            this store alone; they are uploaded by `Store.stage`. None where every content is in its row.
+            this store alone; they are uploaded by `Store.stage`. What sessions and decisions are made of stays in rows. None where every content is in its row.
         blob_threshold_bytes: contents of more bytes of canonical JSON lie there; 0 or more. A store keeps what it has
             wherever it is, so the threshold may change.
         unit_timeout_s: how long a unit may wait for the writer lock, and how long it may take; seconds, above 0.

@@ -207,6 +207,7 @@ class UnitOfWork:
     messages = _Lazy(MessageRepository)
     vectors = _Lazy(VectorRepository)
     reader = _Lazy(_reader)
+    rows = _Lazy(_rows)
 
     def __init__(self, context: WorkContext, flush: Callable[[], Receipt | None]) -> None:
         self._context = context

@@ -30,7 +30,7 @@ FOLDER = Path(__file__).parent.parent / "charter_persist" / "aio" / "generated"
 FACET_MODULES = ("charter_persist.repositories.", "charter_persist.journal.ledger", "charter_persist.engine.queries")
 IN_MEMORY = (Store, UnitOfWork)
 """Whose properties read nothing."""
-BY_HAND = {Store: {"begin", "read", "run", "watch", "close", "interrupt", "lease", "elect"}}
+BY_HAND = {Store: {"begin", "read", "run", "watch", "close", "interrupt", "lease", "elect", "stage"}}
 """Methods whose asynchronous form is more than a hop."""
 TAKE_THE_LOCK = {"resolve", "scrub"}
 """Methods of a store that take the writer lock; so does each verb of `Charter`, which is known by its ``actor``."""

@@ -25,6 +25,7 @@ from charter_persist.aio.lease import AsyncLease, LeaseBlock
 from charter_persist.aio.waiting import Attempt, settle
 from charter_persist.aio.watch import AsyncWatch
 from charter_persist.errors import ForkedHandleError, InvalidInputError, StoreClosedError
+from charter_persist.model.digest import Digest
 from charter_persist.store import Health, Store
 from charter_persist.unit_of_work import Outcome, UnitOfWork
 
@@ -103,6 +104,12 @@ class AsyncStore(StoreFacet):
         """Async form of `Store.elect`; differences: as for `lease`, and tasks are elected in the order in which they came."""
         self._check_usable()
         return Election(self, key, value, ttl_s=ttl_s, timeout_s=timeout_s)
+
+    async def stage(self, object_type: str, content: Any) -> Digest:
+        """Async form of `Store.stage`; differences: it is the task that may have no unit of work open."""
+        self.refuse_nesting()
+        store = self.sync_store
+        return await self.hop(lambda: store.stage(object_type, content))
 
     async def share(self, call: Callable[[Attempt], T]) -> T:
         """Make a call that takes the writer lock by itself, beside others of its kind: those that meet share a commit.

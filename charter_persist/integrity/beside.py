@@ -31,5 +31,6 @@ def check_beside(view: ReadView, findings: Findings) -> None:
                 findings.add(
                     "ORPHANED_CONTENT",
                     f"blobs/{found.content_hash}",
-                    f"{found.size} bytes were uploaded more than a day ago and no object names them; remove them",
+                    f"{found.size} bytes were uploaded more than a day ago and no object names them; "
+                    "remove them if no other store and no other copy of this one does",
                 )

@@ -1,25 +1,27 @@
 """Where the bytes of an object are: in its row, or beside the ledger under its digest.
 
 A row without bytes says that they lie beside: canonical JSON is never empty. They are uploaded by `Contents.stage`
-before the unit that names them, so no unit waits for a network while it holds the writer lock, and an upload that is
+before the unit that names them, so no unit uploads while it holds the writer lock, and an upload that is
 never named is all that a failure can leave behind.
 
 Cost: `stage` of something new one durable write of the backend beside; `placed` a look into a table in memory; a read of
 an object that lies beside one read there. Memory: the digests that were staged last.
 
-Imports ``backends.contract`` and ``errors``. Source: CCOS-3, DESIGN 3.
+Imports ``backends.contract``, ``model`` and ``errors``. Source: CCOS-3, DESIGN 3.
 """
 
 from __future__ import annotations
 
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 from charter_persist.backends.contract import OBJECT, Key, ObjectRow, Reader, Relation, Row
 from charter_persist.backends.contract.single import ContentBackend, Stored
 from charter_persist.errors import ContentMissingError, CorruptStoreError, NotStagedError
+from charter_persist.model.forms import FORMS
 
 KIND: Final = "object"
 """Under which a backend keeps them."""
@@ -36,13 +38,17 @@ MISSING: Final = "its content lies beside the ledger, and is not there or cannot
 """What is said of such a row where they cannot be had."""
 
 
+def may_lie_beside(object_type: str) -> bool:
+    """Whether large objects of a type may: those of governance may not, for they are made and read within units."""
+    return object_type not in FORMS
+
+
 class Contents:
     """The contents of one store's objects. Safe for several threads.
 
     Args:
         backend: keeps what is large; None where everything is in its row.
         threshold_bytes: contents of more bytes of canonical JSON lie beside.
-        clock: seconds that only grow.
         now: seconds since 1970 UTC, by which the backend dates what it keeps.
     """
 
@@ -51,15 +57,13 @@ class Contents:
         backend: ContentBackend | None = None,
         threshold_bytes: int = 0,
         *,
-        clock: Callable[[], float] = time.monotonic,
         now: Callable[[], float] = time.time,
     ) -> None:
         self.backend = backend
         self._threshold = threshold_bytes
-        self._clock = clock
         self._now = now
         self._mutex = threading.Lock()
-        self._staged: dict[bytes, float] = {}  # when, the newest last
+        self._staged: OrderedDict[bytes, float] = OrderedDict()  # when, the newest last
 
     def stage(self, digest: bytes, data: bytes) -> None:
         """Upload what is too large for a row; durable on return, and to be named within 12 hours."""
@@ -72,10 +76,10 @@ class Contents:
         else:
             self.backend.put(KIND, name, data)
         with self._mutex:
-            self._staged.pop(digest, None)
-            self._staged[digest] = self._clock()
+            self._staged[digest] = self._now()  # what was there stays until then, for who names it meanwhile
+            self._staged.move_to_end(digest)
             if len(self._staged) > STAGED_MAX:
-                del self._staged[next(iter(self._staged))]
+                self._staged.popitem(last=False)
 
     def placed(self, digest: bytes, data: bytes) -> bytes:
         """What the row of a new object holds of its bytes.
@@ -86,9 +90,15 @@ class Contents:
         if self.backend is None or len(data) <= self._threshold:
             return data
         staged_at = self._staged.get(digest)
-        if staged_at is None or self._clock() - staged_at > STAGED_S:
+        if staged_at is None or self._now() - staged_at > STAGED_S:
             raise NotStagedError(digest=digest.hex(), size=len(data), threshold=self._threshold)
         return BESIDE
+
+    def stands_for(self, row: ObjectRow, data: bytes) -> bool:
+        """Whether a row is that of an object with these bytes, as far as it tells without a look beside the ledger."""
+        if row.data == BESIDE and self.backend is not None:
+            return row.size == len(data)
+        return row.data == data
 
     def data_of(self, row: ObjectRow) -> bytes:
         """The bytes of an object, unchecked.

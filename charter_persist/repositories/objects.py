@@ -35,7 +35,7 @@ from charter_persist.model.digest import (
 from charter_persist.model.records import Page
 from charter_persist.model.text import check_position
 from charter_persist.repositories.base import ReadContext, WriteContext, page_size
-from charter_persist.repositories.contents import BESIDE
+from charter_persist.repositories.contents import may_lie_beside
 from charter_persist.repositories.cursors import decode_position, encode_position
 
 CHUNK: Final = 500
@@ -278,11 +278,11 @@ class ObjectRepository(ObjectReader):
         inside: bool = False,
     ) -> ObjectRow:
         if stored is not None:
-            if stored.data not in (data, BESIDE) or stored.type != object_type:
+            if stored.type != object_type or not self._context.contents.stands_for(stored, data):
                 raise DigestMismatchError(f"other bytes are stored under the digest {raw.hex()}; run `charter verify`")
             return stored
         context = self._context
-        kept = data if inside else context.contents.placed(raw, data)
+        kept = data if inside or not may_lie_beside(object_type) else context.contents.placed(raw, data)
         position = context.record("object", f"{object_type}/{raw.hex()}", "put", raw)
         row = ObjectRow(position, raw, version, object_type, len(data), kept)
         context.write.put(OBJECT, row, size=len(kept))

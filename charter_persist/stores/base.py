@@ -132,8 +132,8 @@ class Store(ABC):
         """Upload the content of an object that is too large for a row of the ledger, before the unit that puts it.
 
         Durable on return, and named by ``uow.objects.put(object_type, content)`` of this handle within 12 hours; a unit
-        never uploads. What is small, or where nothing lies beside the ledger, goes into the row as always and nothing
-        is done here. An upload that no object names 24 hours later is left over, and `charter fsck` says so.
+        never uploads. What is small or of governance, or where nothing lies beside the ledger, goes into the row as
+        always and nothing is done here. An upload that no object names 24 hours later is left over, and `charter fsck` says so.
 
         Args:
             object_type: of the object.

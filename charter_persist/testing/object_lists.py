@@ -91,7 +91,7 @@ class ObjectLookupConformance(StoreFixtures):
     def test_iteration_of_objects_is_lazy(self, store: Store, backdoor: BackDoor) -> None:
         """What is not asked for is not read."""
         names = put(store, *range(3_000))
-        backdoor.raw_put(OBJECT, stored(backdoor, names[2_900])._replace(data=b""))
+        backdoor.raw_put(OBJECT, stored(backdoor, names[2_900])._replace(data=b"other"))
         with store.read() as view:
             objects = view.objects.iter()
             assert [envelope.object for envelope in islice(objects, 100)] == list(range(100))

@@ -73,7 +73,7 @@ def _is_here(run: Import) -> bool:
 
 
 def _chunks_are_here(run: Import, lines: Iterator[bytes]) -> Iterator[bool]:
-    reader, header = run.work.uow.reader, run.checked.header
+    reader, header = run.work.uow.rows, run.checked.header
     objects = islice(lines, header.objects)
     while chunk := [(split_object(line).digest,) for line in islice(objects, CHUNK)]:
         yield len(reader.get_many(OBJECT, chunk)) == len(chunk)

@@ -38,7 +38,7 @@ from charter_persist.transfer.export import export_bundle
 from tests.backups import bring_back
 from tests.bundles import bundle_of, counting, memory_store, take
 from tests.command_line import charter
-from tests.governed_store import ticking
+from tests.governed_store import govern, ticking
 from tests.s3_server import Bucket, FaultProxy
 
 pytestmark = pytest.mark.spec("CCOS-3", "STO-3.1")
@@ -217,6 +217,14 @@ class TestStaging:
             with store.read() as view:
                 assert view.objects.require(NAME).object == LARGE
 
+    def test_what_governs_is_in_rows_whatever_its_size(self, url: str, folder: Path) -> None:
+        """It is made within units, where nobody can have staged it."""
+        with connect(url, blobs=folder.as_uri(), blob_threshold_bytes=0) as store:
+            store.stage("session", LARGE)
+            govern(store)
+            assert beside(store) == []
+            assert codes(store) == {}
+
     def test_the_same_content_of_two_types_lies_there_twice(self, store: Store) -> None:
         put(store)
         store.stage("note", LARGE)
@@ -255,6 +263,18 @@ class TestStaging:
             async with store.read() as view:
                 return (await view.objects.require(NAME)).object
 
+    async def staged_in_a_unit(self, blobs: str) -> None:
+        async with await connect_async("memory://", blobs=blobs, blob_threshold_bytes=THRESHOLD) as store:
+            async with store.begin():
+                with pytest.raises(InvalidInputError, match="unit of work open"):
+                    await store.stage("doc", LARGE)
+            assert beside(store.sync_store) == []
+
+    def test_no_task_stages_while_its_unit_is_open(self, folder: Path) -> None:
+        import asyncio
+
+        asyncio.run(self.staged_in_a_unit(folder.as_uri()))
+
     def test_through_the_async_face(self, url: str, blobs: str) -> None:
         import asyncio
 
@@ -270,7 +290,7 @@ class TestAges:
 
     def test_what_was_staged_half_a_day_ago_must_be_staged_again(self, archive: FileArchive) -> None:
         now = [0.0]
-        contents = Contents(archive, 0, clock=lambda: now[0])
+        contents = Contents(archive, 0, now=lambda: now[0])
         contents.stage(b"d" * 32, b"data")
         now[0] = DAY_S / 2
         assert contents.placed(b"d" * 32, b"data") == b""
@@ -310,6 +330,25 @@ class TestAges:
         place_of(folder, raw.hex()).write_bytes(b"dat")
         contents.stage(raw, b"data")
         assert archive.get("object", raw.hex()) == b"data"
+
+    def test_what_is_staged_again_can_be_named_all_the_time(self, archive: FileArchive) -> None:
+        """A thread may stage it while the unit of another one names it."""
+        named: list[bytes] = []
+        naming = True
+
+        def now() -> float:
+            nonlocal naming
+            if not naming:
+                naming = True  # to name it asks for the time as well
+                named.append(contents.placed(b"d" * 32, b"data"))
+                naming = False
+            return 0.0
+
+        contents = Contents(archive, 0, now=now)
+        contents.stage(b"d" * 32, b"data")
+        naming = False
+        contents.stage(b"d" * 32, b"data")
+        assert len(named) == 2  # before the upload is looked at, and before it is remembered
 
     def test_the_memory_of_what_was_staged_has_a_bound(
         self, archive: FileArchive, monkeypatch: pytest.MonkeyPatch

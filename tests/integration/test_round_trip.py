@@ -52,3 +52,14 @@ def test_a_transaction_that_is_aborted_says_so_at_each_further_statement(
     for sql, kind in (("SELECT 1 / 0", errors.DivisionByZero), ("SELECT 1", errors.InFailedSqlTransaction)):
         with pytest.raises(kind):
             round_trip.run([(sql, ())])
+
+
+def test_what_was_prepared_by_a_run_that_failed_is_prepared_once(connection: psycopg.Connection) -> None:
+    """The server keeps it, and a statement that fails again and again must not fill its memory."""
+    round_trip = RoundTrip(connection, prepared=True)
+    for _ in range(3):
+        with pytest.raises(errors.DivisionByZero):
+            round_trip.run([("SELECT 1 / $1::int4", (0,)), ("SELECT 1 + $1::int4", (0,))])
+    (kept,) = connection.execute("SELECT count(*) FROM pg_prepared_statements WHERE name LIKE 'charter%'").fetchone()
+    assert kept == 1
+    assert round_trip.first_row(round_trip.run([("SELECT 1 / $1::int4", (1,))])[-1]) == (1,)

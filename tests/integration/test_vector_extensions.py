@@ -348,3 +348,36 @@ class TestPostgres:
                 assert run(f"SELECT charter.embedding_vector('{data}')").scalar() is None
             with pytest.raises(sa.exc.ProgrammingError, match="permission denied"):
                 run(r"SELECT charter.unchecked_vector('\xff7f', 1, true)")
+
+    @pytest.mark.parametrize(
+        "planted",
+        [
+            "CREATE FUNCTION charter.embedding_vector(text) RETURNS public.vector LANGUAGE plpgsql AS "
+            "$$BEGIN RAISE EXCEPTION 'called by %%', current_user; END$$",
+            "CREATE FUNCTION charter.unchecked_vector(bytea, integer, boolean) RETURNS public.vector LANGUAGE sql "
+            "RETURN NULL::public.vector; "
+            "GRANT EXECUTE ON FUNCTION charter.unchecked_vector(bytea, integer, boolean) TO vector_friend",
+        ],
+        ids=["another for text", "the same before"],
+    )
+    def test_functions_that_were_there_before_give_nobody_more_rights(self, database: str, planted: str) -> None:
+        """Whoever may create in the schema waits for a superuser to run ``vectors.sql``."""
+        if extension_of_postgres(database) == "numpy":
+            return  # the rest is about the functions that this server cannot have
+        with sa.create_engine(database, poolclass=sa.NullPool).connect() as connection:
+            run = connection.exec_driver_sql
+            run("DROP FUNCTION charter.embedding_vector(bytea), charter.unchecked_vector(bytea, integer, boolean)")
+            run("CREATE ROLE vector_planter; CREATE ROLE vector_friend")
+            run(
+                "GRANT USAGE, CREATE ON SCHEMA charter TO vector_planter; GRANT USAGE ON SCHEMA charter TO vector_friend"
+            )
+            run("SET LOCAL ROLE vector_planter")
+            run(planted)
+            run("RESET ROLE")
+            driver: Any = connection.connection.driver_connection
+            driver.execute(VECTORS_SQL)
+            for role in ("vector_planter", "vector_friend"):
+                may = (
+                    "SELECT has_function_privilege(%s, 'charter.unchecked_vector(bytea, integer, boolean)', 'EXECUTE')"
+                )
+                assert run(may, (role,)).scalar() is False

@@ -30,7 +30,7 @@ PAIRS = [(Store, AsyncStore), (ReadView, AsyncReadView), (UnitOfWork, AsyncUnitO
 NOT_FOR_TASKS = {
     (Store, "interrupt"),
     *((ReadView, name) for name in ("reader", "rows", "contents")),
-    (UnitOfWork, "reader"),
+    *((UnitOfWork, name) for name in ("reader", "rows")),
 }
 
 

@@ -6,7 +6,6 @@ from typing import Any
 
 from charter_persist.aio.facet import Facet
 from charter_persist.backends.contract import BackendCapabilities, Diagnosis
-from charter_persist.model.digest import Digest
 from charter_persist.model.limits import Options
 from charter_persist.stores.base import Health, Store
 from charter_persist.unit_of_work import Outcome
@@ -44,10 +43,6 @@ class StoreFacet(Facet):
     def options(self) -> Options:
         """As `Store.options`."""
         return self._look(Store, lambda it: it.options)
-
-    async def stage(self, object_type: str, content: Any) -> Digest:
-        """Async form of `Store.stage`."""
-        return await self._do(Store, lambda it: it.stage(object_type, content))
 
     async def resolve(self, operation_id: str) -> Outcome[Any] | None:
         """Async form of `Store.resolve`."""

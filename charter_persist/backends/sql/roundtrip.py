@@ -72,11 +72,18 @@ class RoundTrip:
         except BaseException:
             self._connection.close()
             raise
+        if fresh:
+            self._remember(fresh, [answer for is_wanted, answer in answers if not is_wanted])
         for _, answer in answers:
             if answer.status == ExecStatus.FATAL_ERROR:  # of a statement, or of preparing it
                 raise error_from_result(answer, encoding=self._connection.info.encoding)
-        self._names.update(fresh)
         return [answer for is_wanted, answer in answers if is_wanted]
+
+    def _remember(self, fresh: dict[_Kind, bytes], answers: Sequence[PGresult]) -> None:
+        """Know the names of what was prepared; that is there whatever becomes of the transaction."""
+        for (kind, name), answer in zip(fresh.items(), answers, strict=True):
+            if answer.status == ExecStatus.COMMAND_OK:
+                self._names[kind] = name
 
     def first_row(self, result: PGresult) -> Any:
         """The first row of a result, or None."""
@@ -96,7 +103,7 @@ class RoundTrip:
     def _exchange(self, bound: Sequence[_Bound], fresh: dict[_Kind, bytes]) -> list[tuple[bool, PGresult]]:
         """Send and wait; each answer, and whether it is a statement's own.
 
-        A new name stands in ``fresh``, and is known only when the whole run went well.
+        A new name stands in ``fresh``, in the order of sending; whether it was taken, the answer tells.
         """
         pgconn = self._connection.pgconn
         pgconn.enter_pipeline_mode()

@@ -21,14 +21,19 @@ BEGIN
   SELECT nspname INTO STRICT vector_schema
     FROM pg_catalog.pg_extension JOIN pg_catalog.pg_namespace ON pg_namespace.oid = extnamespace WHERE extname = 'vector';
 
+  -- Not replaced: a function that is replaced stays with its owner, and with those who were given it.
+  EXECUTE format(
+    'DROP FUNCTION IF EXISTS %1$I.embedding_vector(bytea), %1$I.unchecked_vector(bytea, integer, boolean)', store_schema
+  );
+
   EXECUTE format($make$
-    CREATE OR REPLACE FUNCTION %1$I.unchecked_vector(data bytea, dimension integer, is_explicit boolean)
+    CREATE FUNCTION %1$I.unchecked_vector(data bytea, dimension integer, is_explicit boolean)
       RETURNS %2$I.vector LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS '$libdir/vector', 'vector'
   $make$, store_schema, vector_schema);
   EXECUTE format('REVOKE ALL ON FUNCTION %I.unchecked_vector(bytea, integer, boolean) FROM PUBLIC', store_schema);
 
   EXECUTE format($make$
-    CREATE OR REPLACE FUNCTION %1$I.embedding_vector(data bytea)
+    CREATE FUNCTION %1$I.embedding_vector(data bytea)
       RETURNS %2$I.vector LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE SECURITY DEFINER AS $body$
     DECLARE
       dimension pg_catalog.int4 := pg_catalog.octet_length(data) OPERATOR(pg_catalog./) 4;
@@ -47,9 +52,10 @@ BEGIN
   $make$, store_schema, vector_schema);
   EXECUTE format('GRANT EXECUTE ON FUNCTION %I.embedding_vector(bytea) TO PUBLIC', store_schema);
 
-  -- (3, -4) as the store keeps it, in the order of bytes that the store has and this server must have too.
+  -- (3, -4) as the store keeps it, in the order of bytes that the store has and this server must have too. Its type is
+  -- said, or the function of that name for texts would be called, which may be anybody's.
   EXECUTE format(
-    $ask$ SELECT %1$I.embedding_vector('\x00004040000080c0') OPERATOR(%2$I.=) '[3,-4]'::%2$I.vector $ask$,
+    $ask$ SELECT %1$I.embedding_vector('\x00004040000080c0'::pg_catalog.bytea) OPERATOR(%2$I.=) '[3,-4]'::%2$I.vector $ask$,
     store_schema, vector_schema
   ) INTO is_right;
   IF is_right IS NOT TRUE THEN
