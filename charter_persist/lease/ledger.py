@@ -76,11 +76,10 @@ class LedgerLeases:
                 self._over.clear()
                 self._thread = threading.Thread(target=self._look, name="charter-leases", daemon=True)
                 self._thread.start()
-        called = threading.Event()
+        once = threading.Lock()
 
         def release() -> None:
-            if not called.is_set():
-                called.set()
+            if once.acquire(blocking=False):
                 self._release()
 
         return release

@@ -68,6 +68,7 @@ class Store(ABC):
         self._open_here = threading.local()
         self._pid = os.getpid()
         self._closed = False
+        self._mutex = threading.Lock()  # of what ends with the store
         self._watches: WeakSet[Watch] = WeakSet()
         self._leases: WeakSet[Lease] = WeakSet()
 
@@ -279,8 +280,14 @@ class Store(ABC):
         """
         return elect(self, key, value, ttl_s=ttl_s, timeout_s=timeout_s)
 
+    def _watched(self, watch: Watch) -> Watch:
+        with self._mutex:
+            self._watches.add(watch)
+        return watch
+
     def _kept(self, lease: Lease) -> Lease:
-        self._leases.add(lease)
+        with self._mutex:
+            self._leases.add(lease)
         return lease
 
     def health_check(self) -> Health:
@@ -328,9 +335,11 @@ class Store(ABC):
         """Give back every connection; a second call does nothing. Later calls raise `StoreClosedError`."""
         if not self._closed and self._pid == os.getpid():
             self._closed = True
-            for lease in list(self._leases):
+            with self._mutex:
+                leases, watches = list(self._leases), list(self._watches)
+            for lease in leases:
                 lease.abandon()
-            for watch in list(self._watches):
+            for watch in watches:
                 watch.close()
             self._backend.close()
 

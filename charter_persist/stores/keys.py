@@ -203,9 +203,7 @@ class KeyStore(SingleStore):
         if subjects.store != "kv":
             raise unsupported(self.name, f"watching {subjects.store}")
         wanted = None if after is None else check_position(after, field="after")
-        watch = Watch(ChangeFeed(self._backend.feed(subjects.pattern.prefix, wanted), subjects))
-        self._watches.add(watch)
-        return watch
+        return self._watched(Watch(ChangeFeed(self._backend.feed(subjects.pattern.prefix, wanted), subjects)))
 
     def run(self, fn: Callable[[UnitOfWork], T], *, operation_id: str | None = None) -> Outcome[T]:
         """As `Store.run`; the function is called again for as long as others change what it reads."""

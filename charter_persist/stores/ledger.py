@@ -102,9 +102,7 @@ class LedgerStore(Store):
         subjects = parse_subjects(pattern)
         self._check_open()
         listen = self._listen_for_keys if subjects.store == "kv" else self._backend.listen
-        watch = Watch(JournalFeed(self, listen, subjects, after))
-        self._watches.add(watch)
-        return watch
+        return self._watched(Watch(JournalFeed(self, listen, subjects, after)))
 
     def _listen_for_keys(self) -> Listener:
         """Listen, and see to it meanwhile that leases end: their end is what a watcher of keys waits for as well."""
