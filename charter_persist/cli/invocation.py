@@ -85,14 +85,14 @@ def common_options(command: F) -> F:
         "--url",
         metavar="URL",
         expose_value=False,
-        callback=_remember_url,
+        callback=_remember,
         help=f"The store. [env: {URL_VARIABLE}; default: {DEFAULT_URL}]",
     )
     blobs = click.option(
         "--blobs",
         metavar="URL",
         expose_value=False,
-        callback=_remember_blobs,
+        callback=_remember,
         help=f"Where large contents lie beside the store. [env: {BLOBS_VARIABLE}]",
     )
     as_json = click.option(
@@ -101,14 +101,10 @@ def common_options(command: F) -> F:
     return url(blobs(as_json(command)))
 
 
-def _remember_url(context: click.Context, _parameter: click.Parameter, value: str | None) -> None:
+def _remember(context: click.Context, parameter: click.Parameter, value: str | None) -> None:
+    """Keep an option under its own name."""
     if value is not None:
-        context.ensure_object(Invocation).url = value
-
-
-def _remember_blobs(context: click.Context, _parameter: click.Parameter, value: str | None) -> None:
-    if value is not None:
-        context.ensure_object(Invocation).blobs = value
+        setattr(context.ensure_object(Invocation), str(parameter.name), value)
 
 
 def _remember_json(context: click.Context, _parameter: click.Parameter, value: bool) -> None:
