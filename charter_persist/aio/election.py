@@ -13,14 +13,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import MutableMapping
 from contextlib import AbstractAsyncContextManager, suppress
-from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Protocol
 
 from charter_persist.aio.lease import AsyncLease, Lessor
 from charter_persist.aio.watch import AsyncWatch
-from charter_persist.lease.election import Candidate
-from charter_persist.model.entry import CheckRevision
+from charter_persist.lease.election import Candidate, Elected
 
 
 class Electorate(Lessor, Protocol):
@@ -41,31 +39,10 @@ class Electorate(Lessor, Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class AsyncLeadership:
-    """Async form of `Leadership`: what ``async with store.elect(…)`` gives.
+class AsyncLeadership(Elected[AsyncLease]):
+    """Async form of `Leadership`: what ``async with store.elect(…)`` gives."""
 
-    Attributes:
-        key: that was created.
-        value: that it was given, for others to read.
-        revision: that created it; the fencing token, larger than that of every leader before.
-        lease: that the key is attached to.
-    """
-
-    key: str
-    value: bytes = field(repr=False)
-    revision: int
-    lease: AsyncLease = field(repr=False)
-
-    @property
-    def lost(self) -> bool:
-        """As `Leadership.lost`."""
-        return self.lease.lost
-
-    @property
-    def check(self) -> CheckRevision:
-        """As `Leadership.check`: what follows it in a transaction is done only while this leadership stands."""
-        return CheckRevision(self.key, self.revision)
+    __slots__ = ()
 
     async def wait_lost(self, timeout_s: float | None = None) -> bool:
         """Async form of `Leadership.wait_lost`; differences: it waits on the loop and holds no thread."""

@@ -15,7 +15,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 from charter_persist.errors import CommitUnknownError, TimedOutError
 from charter_persist.lease.lease import Guard, Lease, unguarded
@@ -40,9 +40,21 @@ class Electorate(Units, Protocol):
         ...
 
 
+class Losable(Protocol):
+    """A lease, as far as a leadership asks it by itself."""
+
+    @property
+    def lost(self) -> bool:
+        """Whether it may have ended."""
+        ...
+
+
+L = TypeVar("L", bound=Losable)
+
+
 @dataclass(frozen=True, slots=True)
-class Leadership:
-    """Having been elected; it ends with `resign`, with its block, or when the lease is lost.
+class Elected(Generic[L]):
+    """What is known of having been elected, whichever way it is waited for and ended.
 
     Attributes:
         key: that was created.
@@ -54,7 +66,7 @@ class Leadership:
     key: str
     value: bytes = field(repr=False)
     revision: int
-    lease: Lease = field(repr=False)
+    lease: L = field(repr=False)
 
     @property
     def lost(self) -> bool:
@@ -65,6 +77,12 @@ class Leadership:
     def check(self) -> CheckRevision:
         """For `uow.kv.transaction`: what follows is done only while this leadership stands."""
         return CheckRevision(self.key, self.revision)
+
+
+class Leadership(Elected[Lease]):
+    """Having been elected; it ends with `resign`, with its block, or when the lease is lost."""
+
+    __slots__ = ()
 
     def wait_lost(self, timeout_s: float | None = None) -> bool:
         """Wait until another may lead, at most ``timeout_s`` seconds; whether one may."""
