@@ -38,11 +38,6 @@ MISSING: Final = "its content lies beside the ledger, and is not there or cannot
 """What is said of such a row where they cannot be had."""
 
 
-def may_lie_beside(object_type: str) -> bool:
-    """Whether large objects of a type may: those of governance may not, for they are made and read within units."""
-    return object_type not in FORMS
-
-
 class Contents:
     """The contents of one store's objects. Safe for several threads.
 
@@ -65,9 +60,9 @@ class Contents:
         self._mutex = threading.Lock()
         self._staged: OrderedDict[bytes, float] = OrderedDict()  # when, the newest last
 
-    def stage(self, digest: bytes, data: bytes) -> None:
+    def stage(self, object_type: str, digest: bytes, data: bytes) -> None:
         """Upload what is too large for a row; durable on return, and to be named within 12 hours."""
-        if self.backend is None or len(data) <= self._threshold:
+        if self.backend is None or not self._is_for_beside(object_type, data):
             return
         name = digest.hex()
         there = self.backend.stat(KIND, name)
@@ -81,13 +76,13 @@ class Contents:
             if len(self._staged) > STAGED_MAX:
                 self._staged.popitem(last=False)
 
-    def placed(self, digest: bytes, data: bytes) -> bytes:
+    def placed(self, object_type: str, digest: bytes, data: bytes) -> bytes:
         """What the row of a new object holds of its bytes.
 
         Raises:
             NotStagedError: they belong beside the ledger and are not known to be there.
         """
-        if self.backend is None or len(data) <= self._threshold:
+        if self.backend is None or not self._is_for_beside(object_type, data):
             return data
         staged_at = self._staged.get(digest)
         if staged_at is None or self._now() - staged_at > STAGED_S:
@@ -122,6 +117,10 @@ class Contents:
         """What lies beside and was uploaded so long ago that an object should name it."""
         if self.backend is not None:
             yield from (kept for kept in self.backend.scan(KIND) if self._age_s(kept) > ABANDONED_S)
+
+    def _is_for_beside(self, object_type: str, data: bytes) -> bool:
+        """Whether it is large, and not of governance: such objects are made and read within units."""
+        return len(data) > self._threshold and object_type not in FORMS
 
     def _age_s(self, kept: Stored) -> float:
         return self._now() - kept.stored_at / 1_000_000

@@ -35,7 +35,6 @@ from charter_persist.model.digest import (
 from charter_persist.model.records import Page
 from charter_persist.model.text import check_position
 from charter_persist.repositories.base import ReadContext, WriteContext, page_size
-from charter_persist.repositories.contents import may_lie_beside
 from charter_persist.repositories.cursors import decode_position, encode_position
 
 CHUNK: Final = 500
@@ -282,7 +281,7 @@ class ObjectRepository(ObjectReader):
                 raise DigestMismatchError(f"other bytes are stored under the digest {raw.hex()}; run `charter verify`")
             return stored
         context = self._context
-        kept = data if inside or not may_lie_beside(object_type) else context.contents.placed(raw, data)
+        kept = data if inside else context.contents.placed(object_type, raw, data)
         position = context.record("object", f"{object_type}/{raw.hex()}", "put", raw)
         row = ObjectRow(position, raw, version, object_type, len(data), kept)
         context.write.put(OBJECT, row, size=len(kept))

@@ -26,7 +26,6 @@ from charter_persist.model.canonical import canonical_bytes
 from charter_persist.model.digest import Digest, digest_bytes
 from charter_persist.model.text import check_text
 from charter_persist.repositories.base import Sources
-from charter_persist.repositories.contents import may_lie_beside
 from charter_persist.repositories.past import PastSnapshot
 from charter_persist.stores.base import Health, Store, worth_retrying
 from charter_persist.unit_of_work import OpenUnit, Outcome, ReadView, UnitOfWork
@@ -154,8 +153,7 @@ class LedgerStore(Store):
         self._refuse_nesting()
         data = canonical_bytes(content, options=self.options)
         raw = digest_bytes(object_type, data)
-        if may_lie_beside(object_type):
-            self._sources.contents.stage(raw, data)
+        self._sources.contents.stage(object_type, raw, data)
         return Digest(raw.hex())
 
     def health_check(self) -> Health:

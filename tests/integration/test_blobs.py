@@ -291,23 +291,23 @@ class TestAges:
     def test_what_was_staged_half_a_day_ago_must_be_staged_again(self, archive: FileArchive) -> None:
         now = [0.0]
         contents = Contents(archive, 0, now=lambda: now[0])
-        contents.stage(b"d" * 32, b"data")
+        contents.stage("doc", b"d" * 32, b"data")
         now[0] = DAY_S / 2
-        assert contents.placed(b"d" * 32, b"data") == b""
+        assert contents.placed("doc", b"d" * 32, b"data") == b""
         now[0] += 1
         with pytest.raises(NotStagedError):
-            contents.placed(b"d" * 32, b"data")
-        contents.stage(b"d" * 32, b"data")
-        assert contents.placed(b"d" * 32, b"data") == b""
+            contents.placed("doc", b"d" * 32, b"data")
+        contents.stage("doc", b"d" * 32, b"data")
+        assert contents.placed("doc", b"d" * 32, b"data") == b""
 
     def test_staging_again_makes_an_old_upload_new(self, archive: FileArchive, folder: Path) -> None:
         raw = b"d" * 32
-        Contents(archive, 0).stage(raw, b"data")
+        Contents(archive, 0).stage("doc", raw, b"data")
         path = place_of(folder, raw.hex())
         age(path, 2 * DAY_S)
         later = Contents(archive, 0)
         assert [kept.content_hash for kept in later.abandoned()] == [raw.hex()]
-        later.stage(raw, b"data")
+        later.stage("doc", raw, b"data")
         assert time.time() - path.stat().st_mtime < 60
         assert list(later.abandoned()) == []
         assert path.read_bytes() == b"data"
@@ -315,10 +315,10 @@ class TestAges:
     def test_so_it_does_in_a_bucket(self, bucket: Bucket) -> None:
         raw = b"d" * 32
         archive = S3Archive(bucket.address("beside"))
-        Contents(archive, 0).stage(raw, b"data")
+        Contents(archive, 0).stage("doc", raw, b"data")
         (first,) = archive.scan("object")
         time.sleep(1.1)  # a bucket dates in whole seconds
-        Contents(archive, 0, now=lambda: time.time() + 7_200).stage(raw, b"data")
+        Contents(archive, 0, now=lambda: time.time() + 7_200).stage("doc", raw, b"data")
         (second,) = archive.scan("object")
         assert second.stored_at > first.stored_at
         assert archive.get("object", raw.hex()) == b"data"
@@ -326,9 +326,9 @@ class TestAges:
     def test_what_is_damaged_there_is_mended_by_staging(self, archive: FileArchive, folder: Path) -> None:
         raw = b"d" * 32
         contents = Contents(archive, 0)
-        contents.stage(raw, b"data")
+        contents.stage("doc", raw, b"data")
         place_of(folder, raw.hex()).write_bytes(b"dat")
-        contents.stage(raw, b"data")
+        contents.stage("doc", raw, b"data")
         assert archive.get("object", raw.hex()) == b"data"
 
     def test_what_is_staged_again_can_be_named_all_the_time(self, archive: FileArchive) -> None:
@@ -340,14 +340,14 @@ class TestAges:
             nonlocal naming
             if not naming:
                 naming = True  # to name it asks for the time as well
-                named.append(contents.placed(b"d" * 32, b"data"))
+                named.append(contents.placed("doc", b"d" * 32, b"data"))
                 naming = False
             return 0.0
 
         contents = Contents(archive, 0, now=now)
-        contents.stage(b"d" * 32, b"data")
+        contents.stage("doc", b"d" * 32, b"data")
         naming = False
-        contents.stage(b"d" * 32, b"data")
+        contents.stage("doc", b"d" * 32, b"data")
         assert len(named) == 2  # before the upload is looked at, and before it is remembered
 
     def test_the_memory_of_what_was_staged_has_a_bound(
@@ -356,10 +356,10 @@ class TestAges:
         monkeypatch.setattr(contents_module, "STAGED_MAX", 2)
         contents = Contents(archive, 0)
         for n in (1, 2, 1, 3):
-            contents.stage(bytes([n]) * 32, b"data")
-        assert contents.placed(b"\1" * 32, b"data") == contents.placed(b"\3" * 32, b"data") == b""
+            contents.stage("doc", bytes([n]) * 32, b"data")
+        assert contents.placed("doc", b"\1" * 32, b"data") == contents.placed("doc", b"\3" * 32, b"data") == b""
         with pytest.raises(NotStagedError):
-            contents.placed(b"\2" * 32, b"data")
+            contents.placed("doc", b"\2" * 32, b"data")
 
 
 class TestFsck:
