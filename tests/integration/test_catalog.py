@@ -132,6 +132,7 @@ def test_every_repository_of_a_unit_is_in_the_table() -> None:
         "provisional",
         "reader",
         "receipt",
+        "rows",
     }
 
 
