@@ -246,6 +246,7 @@ class UnitOfWork:
 
         Raises:
             BackendError: the database refused; the unit can only be rolled back.
+            StoreClosedError: the unit has ended.
             NotSupportedError: the backend writes a unit when it ends, and not before.
         """
         return self._flush()

@@ -127,9 +127,11 @@ class UnitContext:
         """Write what repositories held back until now.
 
         Raises:
+            StoreClosedError: the unit has ended.
             CharterError: an earlier call failed half-way, so the unit must not commit.
             TimedOutError: the unit exceeded its time limit.
         """
+        self.check_open()
         if self.failed is not None:
             raise CharterError("an earlier call of this unit failed half-way; it was rolled back") from self.failed
         for hook in self.before_end:

@@ -224,22 +224,40 @@ class UnitConformance(StoreFixtures):
     @pytest.mark.spec("P57")
     @pytest.mark.parametrize("ended_well", [True, False])
     def test_a_unit_that_has_ended_refuses_everything(self, store: Store, backdoor: BackDoor, ended_well: bool) -> None:
-        """Neither reads nor writes go through a unit that leaked out of its block."""
+        """Neither reads nor writes go through a unit that leaked out of its block, nor is anything passed on."""
         put(store, 1)
         with contextlib.suppress(KeyboardInterrupt), store.begin() as uow:
             change_everything(uow, "a")
             if not ended_well:
                 raise KeyboardInterrupt
         with nothing_written(backdoor):
-            for call in (*READS.values(), *WRITES.values()):
+            for call in (*READS.values(), *WRITES.values(), UnitOfWork.flush):
                 with refused(StoreClosedError):
                     call(uow)
             with store.begin() as later:
                 # Catches a leaked unit that goes on in the transaction of the next one.
-                for call in (*READS.values(), *WRITES.values()):
+                for call in (*READS.values(), *WRITES.values(), UnitOfWork.flush):
                     with refused(StoreClosedError):
                         call(uow)
             assert later.receipt is None
+
+    @pytest.mark.spec("P57")
+    def test_a_unit_that_has_ended_leaves_no_trace_in_the_journal(self, store: Store, open_store: OpenStore) -> None:
+        """Its entries are not taken for those which another handle wrote since, though they are as many."""
+        put(store, 1)
+        with contextlib.suppress(KeyboardInterrupt), store.begin() as uow:
+            uow.objects.put("doc", "never")
+            raise KeyboardInterrupt
+        with refused(StoreClosedError):
+            uow.flush()
+        with open_store() as other:
+            put(other, 2)
+        with store.begin() as later:
+            later.objects.put("doc", 3)
+        receipt = later.receipt
+        assert receipt is not None
+        with store.read() as view:
+            assert receipt.root == view.journal.root(receipt.size)
 
     @pytest.mark.spec("P57")
     def test_a_view_that_has_ended_refuses_everything(self, store: Store) -> None:
