@@ -15,6 +15,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -183,11 +184,20 @@ class SqliteBackend(SqlBackend[SqliteTransaction]):
     def writing_link(self) -> SqliteLink:
         """The one connection that writes; it waits for the lock by `_begin_immediate` and not by itself."""
         if self._writer is None:
-            self._writer = self._pooled()
-            connection = _driver(self._writer)
-            connection.execute("PRAGMA query_only = OFF")
-            connection.execute("PRAGMA busy_timeout = 0")
+            # Nobody may interrupt it before it is ready.
+            self._writer = self._pooled_for_writing()
         return SqliteLink(_driver(self._writer))
+
+    def _pooled_for_writing(self) -> sa.PoolProxiedConnection:
+        pooled = self._pooled()
+        link = SqliteLink(_driver(pooled))
+        try:
+            link.one("PRAGMA query_only = OFF")
+            link.one("PRAGMA busy_timeout = 0")
+        except BaseException:
+            pooled.invalidate()
+            raise
+        return pooled
 
     def _find_distances(self, connection: sa.Connection) -> Distances | None:
         return find_distances(self.statements)
@@ -249,7 +259,8 @@ class SqliteBackend(SqlBackend[SqliteTransaction]):
         writer = self._writer
         driver = None if writer is None else writer.driver_connection
         if isinstance(driver, sqlite3.Connection):
-            driver.interrupt()
+            with suppress(sqlite3.ProgrammingError):  # closed by now, so nothing runs on it
+                driver.interrupt()
 
     def _look_out(self) -> Callable[[], None]:
         return start_thread("charter-sqlite-lookout", partial(watch_file, self._pooled, self.wakeup.ring))
