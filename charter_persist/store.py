@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Final, Literal
 from urllib.parse import unquote, urlsplit
@@ -72,13 +73,14 @@ def connect(
     Args:
         url: ``sqlite:///file.db``, ``postgresql+psycopg://…`` (``?schema=`` names the schema, ``?pooler=true`` says
             that a transaction pooler stands between), ``sqlite://`` (a private temporary file), ``memory://``,
-            ``etcd://[user:password@]host:port,host:port[/namespace][?ca=FILE&cert=FILE&key=FILE]`` (keys alone), ``file:///folder`` and
-            ``s3://bucket/prefix?endpoint=…&region=…`` (archives alone).
+            ``etcd://[user:password@]host:port,host:port[/namespace][?ca=FILE&cert=FILE&key=FILE]`` (keys alone),
+            ``file:///folder`` and ``s3://bucket/prefix?endpoint=…&region=…`` (archives alone).
         migrate: ``"check"`` refuses a schema that is not at head; ``"upgrade"`` brings it there first.
         read_only: refuse every write.
         air_gapped: refuse a backend that needs the network.
         blobs: where large contents of objects lie beside the ledger, ``file:///folder`` or ``s3://bucket/prefix``, for
-            this store alone; they are uploaded by `Store.stage`. What sessions and decisions are made of stays in rows. None where every content is in its row.
+            this store alone; they are uploaded by `Store.stage`. What sessions and decisions are made of stays in rows.
+            None where every content is in its row.
         blob_threshold_bytes: contents of more bytes of canonical JSON lie there; 0 or more. A store keeps what it has
             wherever it is, so the threshold may change.
         unit_timeout_s: how long a unit may wait for the writer lock, and how long it may take; seconds, above 0.
@@ -103,37 +105,32 @@ def connect(
         raise InvalidInputError(f"unit_timeout_s must be above 0, got {unit_timeout_s}")
     if migrate not in ("check", "upgrade"):
         raise InvalidInputError(f'migrate must be "check" or "upgrade", got {migrate!r}')
+    if blob_threshold_bytes < 0:
+        raise InvalidInputError(f"blob_threshold_bytes must be 0 or more, got {blob_threshold_bytes}")
     sources = Sources(
         clock=clock or utc_now,
         new_id=new_id or (lambda: str(uuid_utils.uuid7())),
         nonce=nonce or (lambda: os.urandom(NONCE_BYTES)),
         options=options,
     )
-    if blob_threshold_bytes < 0:
-        raise InvalidInputError(f"blob_threshold_bytes must be 0 or more, got {blob_threshold_bytes}")
-    if blobs is not None and _scheme(url) in ("etcd", "file", "s3"):
-        raise NotSupportedError(
-            f"nothing can lie beside a store of {_scheme(url)}; give blobs with the URL of a ledger"
-        )
-    if _scheme(url) == "etcd":
+    scheme = _scheme(url)
+    if blobs is not None:
+        _check_beside(scheme, blobs)
+    if scheme == "etcd":
         _refuse_network("etcd", air_gapped)
         keys = open_etcd(url, timeout_s=min(unit_timeout_s, ETCD_TIMEOUT_S))
         return KeyStore(keys, sources, unit_timeout_s=unit_timeout_s, read_only=read_only)
-    if _scheme(url) in ("file", "s3"):
-        archives = _archives(url, read_only=read_only, air_gapped=air_gapped, timeout_s=unit_timeout_s)
-        return ArchiveStore(archives, sources, unit_timeout_s=unit_timeout_s, read_only=read_only)
+    open_archives = partial(_archives, read_only=read_only, air_gapped=air_gapped, timeout_s=unit_timeout_s)
+    if scheme in ("file", "s3"):
+        return ArchiveStore(open_archives(url), sources, unit_timeout_s=unit_timeout_s, read_only=read_only)
+    ledger = _ledger(url, migrate=migrate, read_only=read_only, air_gapped=air_gapped, timeout_s=unit_timeout_s)
     if blobs is not None:
-        if _scheme(blobs) not in ("file", "s3"):
-            raise InvalidInputError("blobs must be the URL of a folder or of a bucket, such as file:///var/lib/blobs")
-        beside = _archives(blobs, read_only=read_only, air_gapped=air_gapped, timeout_s=unit_timeout_s)
-        sources = replace(sources, contents=Contents(beside, blob_threshold_bytes))
-    try:
-        opened = _backend(url, migrate=migrate, read_only=read_only, air_gapped=air_gapped, timeout_s=unit_timeout_s)
-    except BaseException:
-        if sources.contents.backend is not None:
-            sources.contents.backend.close()
-        raise
-    return LedgerStore(opened, sources, unit_timeout_s=unit_timeout_s, batching=batching)
+        try:
+            sources = replace(sources, contents=Contents(open_archives(blobs), blob_threshold_bytes))
+        except BaseException:
+            ledger.close()
+            raise
+    return LedgerStore(ledger, sources, unit_timeout_s=unit_timeout_s, batching=batching)
 
 
 def upgrade(url: str) -> None:
@@ -190,7 +187,15 @@ def _is_private(url: str) -> bool:
     return url in ("sqlite://", "sqlite:///", "sqlite:///:memory:", "sqlite+pysqlite://")
 
 
-def _backend(url: str, *, migrate: str, read_only: bool, air_gapped: bool, timeout_s: float) -> LedgerBackend:
+def _check_beside(scheme: str, blobs: str) -> None:
+    """Refuse what cannot lie beside a store of that scheme, before anything is opened."""
+    if scheme in ("etcd", "file", "s3"):
+        raise NotSupportedError(f"nothing can lie beside a store of {scheme}; give blobs with the URL of a ledger")
+    if _scheme(blobs) not in ("file", "s3"):
+        raise InvalidInputError("blobs must be the URL of a folder or of a bucket, such as file:///var/lib/blobs")
+
+
+def _ledger(url: str, *, migrate: str, read_only: bool, air_gapped: bool, timeout_s: float) -> LedgerBackend:
     scheme = _scheme(url)
     if scheme == "memory":
         return MemoryBackend(read_only=read_only)

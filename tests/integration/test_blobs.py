@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,9 +19,11 @@ from charter_persist.backends.s3 import S3Archive
 from charter_persist.engine.boot import BootMode, boot
 from charter_persist.errors import (
     BackendError,
+    CharterError,
     ContentMissingError,
     DigestMismatchError,
     InvalidInputError,
+    MigrationRequiredError,
     NotStagedError,
     NotSupportedError,
     ReadOnlyError,
@@ -545,9 +548,21 @@ class TestOpening:
             assert str(folder) in str(health.problem)
             assert any(str(folder) in problem for problem in store.diagnose().problems)
 
-    def test_a_store_that_cannot_be_opened_leaves_no_place_open(self, tmp_path: Path, folder: Path) -> None:
-        with pytest.raises(Exception, match="charter upgrade"):
+    def test_a_place_that_cannot_be_opened_leaves_no_ledger_open(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A private file is gone when its store is closed."""
+        (tmp_path / "private").mkdir()
+        (tmp_path / "occupied").touch()
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "private"))
+        with pytest.raises(CharterError, match="occupied"):
+            open_store("sqlite://", (tmp_path / "occupied").as_uri())
+        assert list((tmp_path / "private").iterdir()) == []
+
+    def test_a_ledger_that_cannot_be_opened_makes_no_place(self, tmp_path: Path, folder: Path) -> None:
+        with pytest.raises(MigrationRequiredError, match="charter upgrade"):
             open_store(f"sqlite:///{tmp_path / 'none.db'}", folder.as_uri())
+        assert not folder.exists()
 
 
 class TestFaults:
