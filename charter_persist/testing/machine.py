@@ -18,9 +18,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from charter_persist.errors import CharterError
 from charter_persist.integrity.verify import verify
 from charter_persist.store import Store
+from charter_persist.testing import machine_archives, machine_events, machine_messages, machine_states, machine_vectors
 from charter_persist.testing.crash import crash_inside_a_unit
 from charter_persist.testing.fixtures import Place, Requirement
 from charter_persist.testing.history import UndoneError
+from charter_persist.testing.machine_backup import brought_back, carried
 from charter_persist.testing.operations import (
     BEGINNING,
     KEYS,
@@ -36,7 +38,7 @@ from charter_persist.testing.places import MemoryPlaces, Places
 from charter_persist.testing.sources import CountingSources
 from charter_persist.unit_of_work import ReadView, Receipt, UnitOfWork
 
-SEVERAL: Final = st.lists(OPERATIONS, min_size=1, max_size=8)
+SEVERAL: Final = st.lists(OPERATIONS, min_size=1, max_size=11)
 
 CRASHES_MAX: Final = 3
 """In one run: a process costs as much as many units."""
@@ -87,7 +89,7 @@ def told(store: Store, receipt: Receipt | None) -> Any:
 
 
 def observed(view: ReadView, after: int = 0) -> dict[str, Any]:
-    """All that can be read in a view; of what only grows, what stands behind a position."""
+    """All that can be read in a view of any revision; of what only grows, what stands behind a position."""
     sessions = list(view.sessions.iter())
     return {
         "revision": view.revision,
@@ -103,6 +105,18 @@ def observed(view: ReadView, after: int = 0) -> dict[str, Any]:
         "sessions": sessions,
         "sealed": [view.sessions.sealed_digest(session.session_id) for session in sessions],
         "session histories": [[past.version for past in view.sessions.history(name)] for name in SESSIONS],
+        **machine_events.observed(view),
+        **machine_archives.observed(view),
+    }
+
+
+def observed_now(view: ReadView, after: int = 0) -> dict[str, Any]:
+    """All that can be read in a view of the present."""
+    return {
+        **observed(view, after),
+        **machine_messages.observed(view),
+        **machine_states.observed(view),
+        **machine_vectors.observed(view),
     }
 
 
@@ -140,7 +154,7 @@ class StoreMachine(RuleBasedStateMachine):
         """Another handle on the same store writes in between."""
         self.both(lambda side: _unit(side.other, operations))
 
-    @rule(operations=SEVERAL, flush=st.booleans(), later=st.lists(OPERATIONS, max_size=2))
+    @rule(operations=SEVERAL, flush=st.booleans(), later=st.lists(OPERATIONS | st.builds(Flush), max_size=2))
     def unit_that_raises(self, operations: list[Operation], flush: bool, later: list[Operation]) -> None:
         """A unit that raises in the middle, early or behind a flush; a leaked one is of no use afterwards."""
 
@@ -233,7 +247,7 @@ class StoreMachine(RuleBasedStateMachine):
 
         def act(side: Side) -> Any:
             with side.views.pop(0) as view:
-                return observed(view)
+                return observed_now(view)
 
         self.both(act)
 
@@ -241,19 +255,24 @@ class StoreMachine(RuleBasedStateMachine):
     def both_are_equal(self) -> None:
         """Receipts and errors were compared in the step; now everything that can be read."""
         with self.model.store.read() as expected, self.real.other.read() as actual:
-            before, after = observed(expected, self.seen), observed(actual, self.seen)
+            before, after = observed_now(expected, self.seen), observed_now(actual, self.seen)
             for part, value in before.items():
                 assert after[part] == value, part
             self.seen = actual.journal.size()
 
     def teardown(self) -> None:
-        """Everything recomputed from what is stored agrees, and the audit log replays."""
+        """Everything recomputed from what is stored agrees, the audit log replays, and backups carry the same rows.
+
+        A store that cannot be opened again is restored in place of that.
+        """
         try:
             for side in (self.model, self.real):
                 report = verify(side.store, store_id=side.store.store_id)
                 assert (report.findings, report.size) == ((), self.seen)
                 with side.store.read() as view:
                     assert list(view.audit.replay()) == list(view.audit.iter())
+            carry = brought_back if Requirement.REOPEN in self.places.lacks else carried
+            assert carry(self.real.store) == carried(self.model.store)
         finally:
             for side in (self.model, self.real):
                 side.close()

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from charter_persist.errors import CharterError
 from charter_persist.model.digest import digest
 from charter_persist.model.entry import CheckVersion, Delete, Set
-from charter_persist.model.event import Custom
+from charter_persist.testing import machine_archives, machine_events, machine_messages, machine_states, machine_vectors
+from charter_persist.testing.machine_values import VALUES
 from charter_persist.unit_of_work import UnitOfWork
 
 REFS: Final = ("a", "A", "\ufb33", "\U0001f600")
@@ -23,7 +24,6 @@ KEYS: Final = ("k", "K", "\U0001f600")
 KV_KEYS: Final = ("/a", "/a/b", "/A", "/\U0001f600")
 SESSIONS: Final = ("s0", "s1")
 CANDIDATES: Final = ("c0", "c1")
-EXECUTIONS: Final = ("e", "e/1", "\U0001f600")
 OPERATION_IDS: Final = ("op0", "op1", "op2")
 
 Operation = Callable[[UnitOfWork], Any]
@@ -217,71 +217,6 @@ class KvErase:
 
 
 @dataclass(frozen=True)
-class AppendEvents:
-    """Append events of one execution, with the right expectation, another one or none."""
-
-    execution: str
-    values: tuple[Any, ...]
-    off: int | None
-
-    def __call__(self, uow: UnitOfWork) -> Any:
-        """The newest sequence."""
-        expected = None if self.off is None else max(0, uow.events.latest(self.execution) + self.off)
-        events = [Custom("n", value) for value in self.values]
-        return uow.events.append_batch(self.execution, events, tenant_id=self.execution[:1], expected=expected)
-
-
-@dataclass(frozen=True)
-class EraseEvent:
-    """Erase an event, or all of an execution."""
-
-    execution: str
-    sequence: int | None
-
-    def __call__(self, uow: UnitOfWork) -> Any:
-        """How many were erased, and what is left."""
-        erased = uow.events.erase(self.execution, sequence=self.sequence)
-        return erased, [event.event for event in uow.events.load(self.execution)]
-
-
-@dataclass(frozen=True)
-class Converse:
-    """Do something to a thread or a message."""
-
-    verb: str
-    name: str
-
-    def __call__(self, uow: UnitOfWork) -> Any:
-        """What came of it."""
-        messages = uow.messages
-        if self.verb == "thread":
-            return messages.create_thread(tenant_id="t", user_id=self.name, thread_id=self.name)
-        if self.verb == "say":
-            return messages.create_message(self.name, role="user", content=self.name)
-        if self.verb == "update":
-            first = messages.list_messages(self.name, limit=1).items
-            return [messages.update_message(one.id, expected=one.version, content="new") for one in first]
-        if self.verb == "erase":
-            return messages.erase_thread(self.name)
-        return messages.delete_thread(self.name)
-
-
-@dataclass(frozen=True)
-class Cache:
-    """Keep a value, or drop all of them."""
-
-    key: str | None
-
-    def __call__(self, uow: UnitOfWork) -> Any:
-        """How many were dropped, or what is kept."""
-        if self.key is None:
-            return uow.states.drop_all()
-        before = uow.states.get(self.key)
-        uow.states.set(self.key, self.key.encode(), ttl_s=20)
-        return before
-
-
-@dataclass(frozen=True)
 class Append:
     """Append an audit event, with an id of its own or one that may be taken."""
 
@@ -416,21 +351,13 @@ class Look:
         return list(uow.refs.iter()), list(uow.metadata.iter()), list(uow.sessions.iter()), uow.kv.list("/", limit=3)
 
 
-_JSON: Final = st.recursive(
-    st.one_of(st.none(), st.booleans(), st.floats(), st.text(max_size=3), st.integers(-(2**60), 2**60)),
-    lambda part: st.lists(part, max_size=3) | st.dictionaries(st.text(max_size=2), part, max_size=3),
-    max_leaves=4,
-)
-"""JSON, and now and then what is not: NaN, infinities, integers that are too large."""
-
-_VALUES: Final = st.one_of(st.integers(0, 5), st.integers(0, 5), _JSON)
 _RIGHT: Final = st.sampled_from([None, None, None, None, -1, 0, 1, 2])
 _CHECKED: Final = st.sampled_from([None, None, None, 0, 1, 2])
 _SESSION: Final = st.sampled_from(SESSIONS)
 _CANDIDATE: Final = st.sampled_from(CANDIDATES)
 
 _OBJECTS: Final = st.one_of(
-    st.builds(Put, _VALUES),
+    st.builds(Put, VALUES),
     st.builds(PutMany, st.integers(0, 400), st.sampled_from([0, 1, 2, 3, 5, 40, 130, 300])),
 )
 _REFS: Final = st.one_of(
@@ -440,8 +367,8 @@ _REFS: Final = st.one_of(
     st.builds(DeleteRef, st.sampled_from(REFS), _RIGHT),
 )
 _METADATA: Final = st.one_of(
-    st.builds(SetKey, st.sampled_from([*KEYS, *KEYS, ""]), _VALUES, _CHECKED),
-    st.builds(SetKey, st.sampled_from(KEYS), _VALUES, st.none()),
+    st.builds(SetKey, st.sampled_from([*KEYS, *KEYS, ""]), VALUES, _CHECKED),
+    st.builds(SetKey, st.sampled_from(KEYS), VALUES, st.none()),
     st.builds(DeleteKey, st.sampled_from(KEYS), _CHECKED),
     st.builds(Compact),
 )
@@ -458,7 +385,7 @@ _KV: Final = st.one_of(
     st.builds(KvErase, _KV_KEY),
 )
 _AUDIT: Final = st.builds(
-    Append, st.sampled_from(["GLOBAL", "AREA:x", "x"]), st.sampled_from([None, None, None, "e0", "e1"]), _VALUES
+    Append, st.sampled_from(["GLOBAL", "AREA:x", "x"]), st.sampled_from([None, None, None, "e0", "e1"]), VALUES
 )
 _SESSIONS: Final = st.one_of(
     st.builds(Begin, _SESSION),
@@ -472,17 +399,14 @@ _SESSIONS: Final = st.one_of(
     st.builds(Rollback, _SESSION, st.integers(0, 4)),
     st.builds(Seal, _SESSION, st.sampled_from(["ACCEPTED", "CLOSED"]), st.sampled_from([(), ("c0",), ("c1", "c2")])),
 )
-_EXECUTION: Final = st.sampled_from(EXECUTIONS)
-_EXECUTIONS: Final = st.one_of(
-    st.builds(AppendEvents, _EXECUTION, st.lists(_VALUES, max_size=3).map(tuple), st.sampled_from([None, 0, 0, 1, -1])),
-    st.builds(EraseEvent, _EXECUTION, st.sampled_from([None, 1, 2, 3])),
-    st.builds(Converse, st.sampled_from(["thread", "say", "say", "update", "erase", "delete"]), _EXECUTION),
-    st.builds(Cache, st.sampled_from([None, *EXECUTIONS])),
-)
 _UNIT: Final = st.one_of(st.builds(Flush), st.builds(Look))
 
+_PARTS: Final = (machine_events, machine_messages, machine_states, machine_archives, machine_vectors)
+"""Stores whose operations have a file of their own."""
+
 OPERATIONS: Final[st.SearchStrategy[Operation]] = st.one_of(
-    _OBJECTS, _REFS, _METADATA, _KV, _AUDIT, _SESSIONS, _SESSIONS, _EXECUTIONS, _UNIT
+    *(_OBJECTS, _REFS, _METADATA, _KV, _AUDIT, _SESSIONS, _SESSIONS, _UNIT),
+    *(part.DRAWN for part in _PARTS),
 )
 """One operation."""
 
@@ -493,6 +417,7 @@ BEGINNING: Final[tuple[Operation, ...]] = (
     *(KvSet(key, key.encode()) for key in KV_KEYS[:2]),
     Append("GLOBAL", "e0", None),
     Begin(SESSIONS[0]),
+    *(operation for part in _PARTS for operation in part.BEGINNING),
 )
 """What a store may begin with, so that the first operations of a run find something."""
 
