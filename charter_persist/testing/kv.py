@@ -421,7 +421,11 @@ class KeyValueInputConformance(StoreFixtures):
                     wrong.append((key, "accepted"))
         assert wrong == []
 
-    @pytest.mark.parametrize("value", [None, "text", bytearray(b"x"), memoryview(b"x"), 7, [b"x"], {"a": 1}], ids=repr)
+    @pytest.mark.parametrize(
+        "value",
+        [None, "text", bytearray(b"x"), memoryview(b"x"), 7, [b"x"], {"a": 1}],
+        ids=lambda value: type(value).__name__,
+    )
     def test_what_is_no_bytes_is_refused(self, store: Store, backdoor: BackDoor, value: Any) -> None:
         """By each operation that takes a value."""
         with nothing_written(backdoor), store.begin() as uow:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import Any
@@ -314,21 +313,11 @@ def test_no_event_of_a_large_transaction_is_missing(store: Store, start: int) ->
 BORDERS = ("/a", "/a/b", "/a0", "/a~", "/aÿ", "/a\uffff", "/a\U0010ffff", "/a\U0010ffff/x", "/b")
 
 
-@pytest.mark.parametrize(
-    ("pattern", "fits"),
-    [
-        ("/a*", lambda key: key.startswith("/a")),
-        ("/a/*", lambda key: key.startswith("/a/")),
-        ("/a", lambda key: key == "/a"),
-        ("/a\U0010ffff*", lambda key: key.startswith("/a\U0010ffff")),
-        ("/aÿ*", lambda key: key == "/aÿ"),
-        ("/*", lambda key: True),
-    ],
-    ids=ascii,
-)
-def test_the_end_of_a_prefix_is_neither_too_near_nor_too_far(
-    store: Store, start: int, pattern: str, fits: Callable[[str], bool]
-) -> None:
+@pytest.mark.parametrize("pattern", ["/a*", "/a/*", "/a", "/a\U0010ffff*", "/aÿ*", "/*"], ids=ascii)
+def test_the_end_of_a_prefix_is_neither_too_near_nor_too_far(store: Store, start: int, pattern: str) -> None:
+    def fits(key: str) -> bool:
+        return key.startswith(pattern[:-1]) if pattern.endswith("*") else key == pattern
+
     # The end of a range is the prefix with its last byte raised; where that byte is the greatest, it went wrong.
     for key in BORDERS:
         store.run(lambda uow, key=key: uow.kv.set(key, b"1"))
