@@ -1,5 +1,5 @@
 # make demo     run the main job on SQLite
-# make test     run the tests            (make test PYTEST_ARGS="-k journal -x")
+# make test     run the tests            (make test PYTEST_ARGS="-n auto -k journal")
 # make check    format, lint, types, import rules
 # make bench    measure, and print the table
 # make clean    remove what these made

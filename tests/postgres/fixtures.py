@@ -6,14 +6,14 @@ Loaded by ``pytest_plugins`` in ``tests/conftest.py``. A test that asks for a da
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Protocol
+from typing import Any, Protocol
 
 import pytest
 
 from tests.postgres.providers import PostgresServer, start_postgres
 from tests.postgres.server import create_database, drop_database
 
-_SERVER = pytest.StashKey[PostgresServer]()
+_TOLD = pytest.StashKey[list[str]]()
 
 
 class MakePostgresDatabase(Protocol):
@@ -27,7 +27,9 @@ class MakePostgresDatabase(Protocol):
 def postgres_server(pytestconfig: pytest.Config) -> Iterator[PostgresServer]:
     """The one server of the run, started when the first test asks for it."""
     server = start_postgres()
-    pytestconfig.stash[_SERVER] = server
+    pytestconfig.stash[_TOLD] = _lines(server)
+    if hasattr(pytestconfig, "workeroutput"):  # of several processes this one runs a part of the tests
+        pytestconfig.workeroutput["postgres"] = _lines(server)
     yield server
     server.stop()
 
@@ -52,11 +54,21 @@ def postgres_database(make_postgres_database: MakePostgresDatabase) -> str:
     return make_postgres_database()
 
 
+def _lines(server: PostgresServer) -> list[str]:
+    """Which server it is, and why none that is preferred to it."""
+    passed_over = [f"postgres: not used: {reason.splitlines()[0]}" for reason in server.passed_over]
+    return [f"postgres: {server.provider}", *passed_over]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take over what a process that ran a part of the tests tells of its server."""
+    told = getattr(node, "workeroutput", {}).get("postgres")
+    if told is not None:
+        node.config.stash[_TOLD] = told
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Say which server the run used, and why none that is preferred to it."""
-    server = config.stash.get(_SERVER, None)
-    if server is None:
-        return
-    terminalreporter.write_line(f"postgres: {server.provider}")
-    for reason in server.passed_over:
-        terminalreporter.write_line(f"postgres: not used: {reason.splitlines()[0]}")
+    for line in config.stash.get(_TOLD, []):
+        terminalreporter.write_line(line)
