@@ -3,7 +3,7 @@
 Each change is logged at once with the whole of what it made, so one that changes a message twice in a unit logs two
 versions. Nothing in a thread grows with it: a message costs the same at step 1,000 as at step 10.
 
-Cost of a new message: look-ups of its thread, its parent and its id, and three rows.
+Cost of a new message: look-ups of its id, its thread and its parent, two of each of these, and three rows.
 
 Source: ENA-4, REQUIREMENTS 8 (deletion, erasure), NEIGHBOURS 4.
 """
@@ -16,7 +16,17 @@ from datetime import datetime
 from enum import Enum
 from typing import Any
 
-from charter_persist.backends.contract import MESSAGE, MESSAGE_LOG, THREAD, THREAD_LOG, MessageLogRow, ThreadLogRow
+from charter_persist.backends.contract import (
+    MESSAGE,
+    MESSAGE_LOG,
+    THREAD,
+    THREAD_LOG,
+    MessageLogRow,
+    MessageRow,
+    Relation,
+    ThreadLogRow,
+    ThreadRow,
+)
 from charter_persist.errors import (
     AlreadyExistsError,
     ConflictError,
@@ -277,19 +287,23 @@ class MessageRepository(MessageReader):
 
     def _check_thread(self, thread_id: str) -> None:
         row = self._thread(thread_id)
-        if row is None:
+        if row is None or self._is_erased(THREAD_LOG, row):
             raise no_thread(thread_id)
         if row.deleted:
             raise _deleted(f"thread {thread_id}")
 
     def _check_parent(self, parent_id: str, thread_id: str) -> None:
         parent = self._message(parent_id)
-        if parent is None:
+        if parent is None or self._is_erased(MESSAGE_LOG, parent):
             raise no_message(parent_id)
         if parent.thread_id != thread_id:
             raise ConflictError(
                 f"message {parent_id} is in another thread than {thread_id}; answer it there", message_id=parent_id
             )
+
+    def _is_erased(self, log: Relation[Any], row: ThreadRow | MessageRow) -> bool:
+        logged = self._context.reader.get(log, (row.position,))
+        return logged is None or logged.data is None
 
     # The log
 

@@ -405,8 +405,8 @@ class MessageErasureConformance(StoreFixtures):
             assert uow.messages.erase_message("t-2") == 0
             with refused(NotFoundError, "erased"):
                 uow.messages.update_message("t-2", expected=3, content="x")
-        with store.begin() as uow:
-            uow.messages.create_message("t", role="user", content="", parent_id="t-2")
+            with refused(NotFoundError, "erased"):
+                uow.messages.create_message("t", role="user", content="", parent_id="t-2")
         sound(store)
 
     def test_a_thread_is_erased_with_its_messages(self, store: Store, backdoor: BackDoor) -> None:
@@ -424,6 +424,8 @@ class MessageErasureConformance(StoreFixtures):
         left = [row for row in backdoor.raw_rows(MESSAGE_LOG) if row.data is not None]
         assert [row.thread_id for row in left] == ["u"]
         assert sorted(row.thread_id for row in backdoor.raw_rows(THREAD_LOG) if row.data is None) == ["t", "t"]
+        with nothing_written(backdoor), store.begin() as uow, refused(NotFoundError, "erased"):
+            uow.messages.create_message("t", role="user", content="more")
         sound(store)
 
     def test_an_erasure_of_a_message_that_is_rolled_back_takes_nothing(self, store: Store, backdoor: BackDoor) -> None:
