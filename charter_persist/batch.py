@@ -53,7 +53,6 @@ class Job:
         identity: by which `resolve` finds it: the caller's operation id, or one given when it ran.
         context: the context variables of the caller.
         outcome, error: one of them is there at the end.
-        leads: True when its caller has to carry the next commit.
         signal: released when the job has ended or leads.
     """
 
@@ -63,7 +62,6 @@ class Job:
     context: contextvars.Context
     outcome: Outcome[Any] | None = None
     error: BaseException | None = None
-    leads: bool = False
     signal: threading.Lock = field(default_factory=_locked)
 
     @classmethod
@@ -147,53 +145,55 @@ class Batches:
         self._most = UNITS_MAX if batching else 1
         self._mutex = threading.Lock()
         self._queue: deque[Job] = deque()
-        self._busy = False
+        self._leader: Job | None = None  # whose caller carries the commit of now, or has to carry the next one
         self._settled: list[str] = []  # ids of commits whose outcomes were handed out: their rows can go
 
     def run(self, job: Job) -> Outcome[Any]:
         """Run a job and return its outcome; waits its turn."""
-        with self._mutex:
-            self._queue.append(job)
-            leads = not self._busy
-            self._busy = True
-        if not leads:
-            self._wait(job)
-            if not job.leads:
-                return job.result()
-        self._lead(job)
+        try:
+            with self._mutex:
+                self._queue.append(job)
+                if self._leader is None:
+                    self._leader = job
+            if self._leader is job or self._wait(job):
+                self._lead(job)
+        except BaseException:
+            self._withdraw(job)
+            raise
         return job.result()
 
-    def _wait(self, job: Job) -> None:
-        """Wait until a job has ended or leads; a job that nobody took up in time is withdrawn.
+    def _wait(self, job: Job) -> bool:
+        """Wait until a job leads or has ended; whether it leads.
 
         Raises:
             StoreBusyError: the time limit passed before the job was begun.
         """
-        try:
-            if job.signal.acquire(timeout=self._timeout_s):
-                return
+        if not job.signal.acquire(timeout=self._timeout_s):
             with self._mutex:
-                if job in self._queue and not job.leads:
+                if job in self._queue and job is not self._leader:
                     self._queue.remove(job)
                     raise StoreBusyError
             job.signal.acquire()  # it has begun, and ends within its own time limit
-        except BaseException:
-            with self._mutex:
-                if job in self._queue:
-                    self._queue.remove(job)
-                    if job.leads:
-                        self._promote()
-            raise
+        return self._leader is job
+
+    def _withdraw(self, job: Job) -> None:
+        """Take a job back that nobody took up, and hand the lead on where it had that."""
+        with self._mutex:
+            if job in self._queue:
+                self._queue.remove(job)
+            if self._leader is job:
+                self._promote()
 
     def _lead(self, own: Job) -> None:
-        with self._mutex:
-            jobs = [self._queue.popleft()]
+        taken: list[Job] = []
         try:
-            self._execute(self._arriving(jobs), jobs)
+            with self._mutex:
+                taken.append(self._queue.popleft())
+            self._execute(self._arriving(taken), taken)
         finally:
             with self._mutex:
                 self._promote()
-            for job in jobs:
+            for job in taken:
                 if job is not own:
                     job.signal.release()
 
@@ -204,16 +204,14 @@ class Batches:
             with self._mutex:
                 if not self._queue:
                     return
-                job = self._queue.popleft()
-            taken.append(job)
-            yield job
+                taken.append(self._queue.popleft())
+            yield taken[-1]
 
     def _promote(self) -> None:
         """Let the first job in the queue lead; called with the mutex held."""
-        self._busy = bool(self._queue)
-        if self._queue:
-            self._queue[0].leads = True
-            self._queue[0].signal.release()
+        self._leader = self._queue[0] if self._queue else None
+        if self._leader is not None:
+            self._leader.signal.release()
 
     def _execute(self, jobs: Iterable[Job], taken: list[Job]) -> None:
         """Run jobs in one commit; one by one where that fails for a reason that may be another's."""
@@ -249,15 +247,16 @@ class Batches:
             raise
         try:
             commit.commit(gathered)
+            for job, outcome in outcomes:
+                job.outcome = outcome
         except CommitUnknownError as exc:
-            for job, _ in outcomes:
-                job.error = CommitUnknownError(operation_id=job.identity or None)
-                job.error.__cause__ = exc
+            _leave_unknown(outcomes, exc)
             return
         except CharterError as exc:
             raise Spoiled from exc
-        for job, outcome in outcomes:
-            job.outcome = outcome
+        except BaseException as exc:  # the leader is interrupted; the others are not, and must not run again
+            _leave_unknown(outcomes, exc)
+            raise
         if unnamed.receipts:
             self._settled.append(unnamed.commit_id)
 
@@ -273,9 +272,11 @@ class Batches:
             value = job.context.copy().run(job.fn, unit)
             data = b"" if job.operation_id is None else _kept_value(value, context)
             receipt = commit.close(unit)
-        except Exception as exc:
-            job.error = exc
+        except BaseException as exc:
             context.end()
+            if isinstance(exc, KeyboardInterrupt):
+                raise  # it came to the thread that carries the commit, whichever unit that was at
+            job.error = exc
             if context.write.written or context.journal.settled:
                 raise Spoiled from exc
             return None
@@ -295,6 +296,14 @@ class Batches:
         settled, self._settled = self._settled, []
         for identity in settled:
             write.delete(OPERATION, (identity,))
+
+
+def _leave_unknown(outcomes: Iterable[tuple[Job, Outcome[Any]]], reason: BaseException) -> None:
+    """Tell each job that was in a commit, and was not told of it, that it may or may not be there."""
+    for job, _ in outcomes:
+        if job.outcome is None:
+            job.error = CommitUnknownError(operation_id=job.identity or None)
+            job.error.__cause__ = reason
 
 
 def _kept_value(value: Any, context: WriteContext) -> bytes:

@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from charter_persist.backends.contract import OperationRow, Reader, Snapshot, Transaction
+from charter_persist.errors import CharterError
 from charter_persist.journal.entry import commitment
 from charter_persist.journal.ledger import JournalReader, JournalWriter, Ledger
 from charter_persist.journal.tree import Tree, root_of_edge
@@ -116,12 +117,11 @@ class Commit:
         self._release = release
         self._tree = Tree()
         try:
-            tree = ledger.tree(transaction)
+            # Whether a joined transaction commits is not known here, so its tree is not kept.
+            self._tree = ledger.tree(transaction, keep=not joined)
         except BaseException:
             self.abort()
             raise
-        # Whether a joined transaction commits is not known here, so it grows a tree of its own.
-        self._tree = tree.copy() if joined else tree
         self._position = transaction.position
         self._revision = transaction.revision
         self._last: JournalReceipt | None = None
@@ -158,7 +158,16 @@ class Commit:
         return receipt
 
     def commit(self, write: WriteSet) -> None:
-        """Make everything durable, with what still waits in the write set; without any change it is rolled back."""
+        """Make everything durable, with what still waits in the write set; without any change it is rolled back.
+
+        Raises:
+            CharterError: a part of it was refused before, whoever caught that.
+            CommitUnknownError: the answer was lost.
+            BackendError: it was refused.
+        """
+        if write.refused is not None:
+            self.abort()
+            raise CharterError("an earlier write of this unit was refused; it was rolled back") from write.refused
         if not write.dirty:
             self.abort()
             return

@@ -39,7 +39,7 @@ from charter_persist.errors import (
 )
 from charter_persist.journal.entry import NONCE_BYTES
 from charter_persist.model.limits import DEFAULT_OPTIONS, Options
-from charter_persist.model.time import utc_now
+from charter_persist.model.time import check_seconds, utc_now
 from charter_persist.repositories.base import Sources
 from charter_persist.repositories.contents import Contents
 from charter_persist.stores.archives import ArchiveStore
@@ -101,8 +101,7 @@ def connect(
         UnavailableError: the file cannot be opened, or the server cannot be reached.
         NotSupportedError: no such backend, or it needs the network and ``air_gapped`` is set.
     """
-    if unit_timeout_s <= 0:
-        raise InvalidInputError(f"unit_timeout_s must be above 0, got {unit_timeout_s}")
+    unit_timeout_s = check_seconds(unit_timeout_s, field="unit_timeout_s")
     if migrate not in ("check", "upgrade"):
         raise InvalidInputError(f'migrate must be "check" or "upgrade", got {migrate!r}')
     if blob_threshold_bytes < 0:

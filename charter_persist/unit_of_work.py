@@ -313,7 +313,11 @@ class OpenUnit(Generic[U]):
         if self._commit is not None:
             raise StoreClosedError("a unit of work is used once; begin a new one")
         self._commit = self._open_commit()
-        self._unit = self._commit.unit(self._timeout_s)
+        try:
+            self._unit = self._commit.unit(self._timeout_s)
+        except BaseException:
+            self._commit.abort()
+            raise
         return self._unit
 
     def __exit__(

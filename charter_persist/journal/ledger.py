@@ -74,16 +74,24 @@ class Ledger:
     def __init__(self) -> None:
         self._tree: Tree | None = None
 
-    def tree(self, transaction: Transaction) -> Tree:
-        """The tree at the head of an open transaction."""
+    def tree(self, transaction: Transaction, *, keep: bool) -> Tree:
+        """The tree at the head of an open transaction.
+
+        Args:
+            transaction: to whose end it grows.
+            keep: for the next one as well; not where the entries in it may never be committed.
+        """
         tree, size = self._tree, transaction.position
         if tree is None or tree.size > size or size - tree.size > TILE_WIDTH:
             tree = Tree.load(size, StoredNodes(transaction))
-        elif tree.size < size:
+        elif not keep:
+            tree = tree.copy()
+        if tree.size < size:
             for row in transaction.scan(JOURNAL, BY_POSITION, after=(tree.size,)):
                 tree.append(row.leaf)
             tree.take_tiles()  # whoever appended these entries stored them
-        self._tree = tree
+        if keep:
+            self._tree = tree
         return tree
 
     def forget(self) -> None:

@@ -18,11 +18,26 @@ from charter_persist.errors import InvalidInputError
 _SPELLING: Final = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}(?:\.(?!000000)[0-9]{6})?Z"
 )
+SECONDS_MAX: Final = 1_000_000.0
+"""The longest that anything may be told to take: eleven days, which every database can count in milliseconds."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROS_PER_SECOND: Final = 1_000_000
 _SECONDS_PER_DAY: Final = 86_400
 _MICROS_MIN: Final = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // timedelta.resolution
 _MICROS_MAX: Final = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // timedelta.resolution
+
+
+def check_seconds(value: object, *, field: str) -> float:
+    """Return how long something may take.
+
+    Raises:
+        InvalidInputError: it is not a number of seconds above 0, `SECONDS_MAX` at most; the message names ``field``.
+    """
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value <= SECONDS_MAX:
+        raise InvalidInputError(
+            f"{field} must be a number of seconds above 0, {SECONDS_MAX:.0f} at most; got {value!r}"
+        )
+    return float(value)
 
 
 def utc_now() -> datetime:

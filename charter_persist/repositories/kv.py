@@ -201,6 +201,8 @@ class KeyValueRepository(KeyValueReader):
             InvalidKeyError: a key does not follow the grammar, or is kept by the store itself.
             InvalidInputError: something is not an operation, or the unit changed a key before a flush.
 
+        Where it fails behind its checks, the unit can no longer commit.
+
         Spec: KV-2
         """
         maximum = self._options.transaction_operations_max
@@ -212,11 +214,12 @@ class KeyValueRepository(KeyValueReader):
         for index, check in enumerate(wanted):
             if isinstance(check, CheckVersion | CheckRevision):
                 self._check(index, check)
-        for operation in wanted:
-            if isinstance(operation, Set):
-                self._change(operation.key, operation.value, operation.lease)
-            elif isinstance(operation, Delete) and self._current(operation.key) is not None:
-                self._change(operation.key, None, None)
+        with self._unit.whole():
+            for operation in wanted:
+                if isinstance(operation, Set):
+                    self._change(operation.key, operation.value, operation.lease)
+                elif isinstance(operation, Delete) and self._current(operation.key) is not None:
+                    self._change(operation.key, None, None)
 
     def compact(self, *, upto: int | None = None, before: datetime | None = None, prefix: str = "") -> int | None:
         """Drop logged changes that newer ones replaced; what keys hold stays, and so does every journal entry.

@@ -318,16 +318,18 @@ class SessionRepository(SessionReader):
     def _log(self, session_id: str, *, sealed: bytes | None = None) -> None:
         """Write the draft of a session, if there is one, to the log and the projection."""
         draft = self._drafts.pop(session_id, None)
-        if draft is None:
-            return
-        before, session = draft
+        if draft is not None:
+            with self._context.whole():
+                self._log_draft(*draft, sealed)
+
+    def _log_draft(self, before: Session | None, session: Session, sealed: bytes | None) -> None:
         work = self._context
         session = replace(session, version=(before.version if before else 0) + 1)
         data = canonical_bytes(session.to_json(), options=work.options)
         nonce = work.sources.nonce()
         operation = "create" if before is None else "seal" if session.sealed else "update"
-        position = work.record_value("session", session_id, operation, data, nonce)
-        log = SessionLogRow(position, session_id, session.version, work.journal.revision, nonce, data)
+        position = work.record_value("session", session.session_id, operation, data, nonce)
+        log = SessionLogRow(position, session.session_id, session.version, work.journal.revision, nonce, data)
         work.write.put(SESSION_LOG, log, size=len(data))
         self._project(before, session, position, sealed)
 

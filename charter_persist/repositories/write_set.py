@@ -29,14 +29,21 @@ class Below(Reader, Protocol):
 
 
 class WriteSet:
-    """Buffered changes over an open transaction, or over another write set."""
+    """Buffered changes over an open transaction, or over another write set.
 
-    __slots__ = ("_below", "_bytes", "_rows", "changes", "written")
+    Attributes:
+        changes: what is buffered, by relation and key; None for a row that is removed.
+        written: whether anything was passed on, or was to be.
+        refused: the error with which it was refused; then nothing of all this may be committed.
+    """
+
+    __slots__ = ("_below", "_bytes", "_rows", "changes", "refused", "written")
 
     def __init__(self, below: Below) -> None:
         self._below = below
         self.changes: dict[Relation[Any], dict[Key, Any]] = {}
         self.written = False
+        self.refused: BaseException | None = None
         self._rows = 0
         self._bytes = 0
 
@@ -69,14 +76,21 @@ class WriteSet:
     def flush(self) -> None:
         """Pass the buffered changes on."""
         if self.changes:
-            self._below.apply(self.take())
-            self.written = True
+            self._pass_on(self.take())
 
     def apply(self, changes: Changes) -> None:
         """Pass on what is buffered here, then these changes."""
         self.flush()
-        self._below.apply(changes)
+        self._pass_on(changes)
+
+    def _pass_on(self, changes: Changes) -> None:
+        """Write changes below; where that is refused they are lost, so what they belong to must not commit."""
         self.written = True
+        try:
+            self._below.apply(changes)
+        except BaseException as exc:
+            self.refused = exc
+            raise
 
     def absorb(self, other: WriteSet) -> None:
         """Take over what is buffered in a set that lies over this one."""

@@ -31,6 +31,7 @@ from charter_persist.lease.election import Leadership, elect
 from charter_persist.lease.lease import Guard, Lease, unguarded
 from charter_persist.model.digest import Digest
 from charter_persist.model.limits import Options
+from charter_persist.model.time import check_seconds
 from charter_persist.repositories.base import Sources
 from charter_persist.unit_of_work import Outcome, ReadView, UnitOfWork
 from charter_persist.watch.delivery import Watch
@@ -53,6 +54,19 @@ class Health:
 
     ok: bool
     problem: str | None = None
+
+
+class _Opened:
+    """A unit of work that a thread has open."""
+
+    __slots__ = ("is_open",)
+
+    def __init__(self) -> None:
+        self.is_open = True
+
+    def end(self) -> None:
+        """It has ended."""
+        self.is_open = False
 
 
 class Store(ABC):
@@ -344,11 +358,23 @@ class Store(ABC):
             self._backend.close()
 
     def _refuse_nesting(self) -> None:
-        if getattr(self._open_here, "unit", False):
+        unit: _Opened | None = getattr(self._open_here, "unit", None)
+        if unit is not None and unit.is_open:
             raise InvalidInputError("this thread has a unit of work open; use that one, or end it first")
 
-    def _leave(self) -> None:
-        self._open_here.unit = False
+    def _enter(self) -> Callable[[], None]:
+        """Note that this thread has a unit of work open, until what is returned is called, by whichever thread.
+
+        Raises:
+            InvalidInputError: it has one already.
+        """
+        self._refuse_nesting()
+        unit = self._open_here.unit = _Opened()
+        return unit.end
+
+    def _limit(self, timeout_s: float | None) -> float:
+        """How long a unit may take."""
+        return self._timeout_s if timeout_s is None else check_seconds(timeout_s, field="timeout_s")
 
     def _check_open(self) -> None:
         if self._closed:

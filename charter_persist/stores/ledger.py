@@ -65,21 +65,20 @@ class LedgerStore(Store):
     def begin(self, *, connection: Any = None, timeout_s: float | None = None) -> AbstractContextManager[UnitOfWork]:
         """As `Store.begin`."""
         self._check_open()
-        return OpenUnit(lambda: self._open_commit(connection), timeout_s or self._timeout_s)
+        return OpenUnit(lambda: self._open_commit(connection), self._limit(timeout_s))
 
     def _open_commit(self, connection: Any = None) -> Commit:
-        self._refuse_nesting()
-        self._open_here.unit = True
-        try:
-            if connection is None:
-                transaction = self._backend.transaction(self._timeout_s)
-            else:
-                transaction = self._backend.join(connection, self._timeout_s)
-        except BaseException:
-            self._leave()
-            raise
+        leave = self._enter()
         joined = connection is not None
-        return Commit(transaction, self._ledger, self._sources, release=self._leave, joined=joined)
+        try:
+            if joined:
+                transaction = self._backend.join(connection, self._timeout_s)
+            else:
+                transaction = self._backend.transaction(self._timeout_s)
+            return Commit(transaction, self._ledger, self._sources, release=leave, joined=joined)
+        except BaseException:
+            leave()
+            raise
 
     def read(self, *, as_of: int | None = None) -> ReadView:
         """As `Store.read`."""

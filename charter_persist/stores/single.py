@@ -76,16 +76,15 @@ class SingleStore(Store):
         self._check_open()
         if connection is not None:
             raise NotSupportedError(f"the {self.name} backend cannot join a transaction of a database")
-        return OpenUnit(self._open_commit, timeout_s or self._timeout_s)
+        return OpenUnit(self._open_commit, self._limit(timeout_s))
 
     def _open_commit(self) -> OpenCommit[Any]:
         self._refuse_writing()
-        self._refuse_nesting()
-        self._open_here.unit = True
+        leave = self._enter()
         try:
-            return self._commit(self._leave)
+            return self._commit(leave)
         except BaseException:
-            self._leave()
+            leave()
             raise
 
     @abstractmethod

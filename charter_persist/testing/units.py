@@ -6,6 +6,7 @@ Source: DESIGN 1.1 and 3, RELIABILITY P9, P10 and P57.
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
 from collections.abc import Callable
 from typing import Any, Final
@@ -240,6 +241,30 @@ class UnitConformance(StoreFixtures):
                     with refused(StoreClosedError):
                         call(uow)
             assert later.receipt is None
+
+    @pytest.mark.parametrize("timeout_s", [0, -1, float("nan"), float("inf"), 10**400, True, "1", [1]], ids=str)
+    def test_what_is_no_time_limit_is_refused(self, store: Store, backdoor: BackDoor, timeout_s: Any) -> None:
+        """It is refused before the lock is taken: the next unit is like any other."""
+        with nothing_written(backdoor), refused(InvalidInputError, "timeout_s"), store.begin(timeout_s=timeout_s):
+            pytest.fail("the block was entered")
+        put(store, 1)
+
+    def test_a_unit_may_be_ended_by_another_thread(self, store: Store) -> None:
+        """Then the thread that began it may begin the next one, which a second end of the first one does not touch."""
+        block = store.begin()
+        put_in = block.__enter__()
+        put_in.objects.put("doc", 1)
+        ending = threading.Thread(target=block.__exit__, args=(None, None, None))
+        ending.start()
+        ending.join()
+        with store.begin() as uow:
+            with refused(StoreClosedError):
+                block.__exit__(None, None, None)
+            with refused(InvalidInputError, "open"), store.begin():
+                pytest.fail("the block was entered")
+            uow.objects.put("doc", 2)
+        with store.read() as view:
+            assert [envelope.object for envelope in view.objects.iter()] == [1, 2]
 
     @pytest.mark.spec("P57")
     def test_a_unit_that_has_ended_leaves_no_trace_in_the_journal(self, store: Store, open_store: OpenStore) -> None:

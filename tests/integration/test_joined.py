@@ -123,3 +123,28 @@ def test_memory_has_nothing_to_join(engine: sa.Engine) -> None:
         store.begin(connection=connection),
     ):
         pass
+
+
+@pytest.mark.parametrize("units", [1, 2, 3])
+def test_units_of_a_transaction_that_is_rolled_back_leave_no_trace_in_the_journal(
+    store: Store, engine: sa.Engine, database: str, units: int
+) -> None:
+    """Their entries are not taken for those which another handle wrote since, though they are as many."""
+    with store.begin() as uow:
+        uow.objects.put("doc", "first")
+    with engine.connect() as connection:
+        for n in range(units):
+            with store.begin(connection=connection) as uow:
+                uow.objects.put("doc", f"never {n}")
+        connection.rollback()
+    with connect(database) as other:
+        for n in range(units - 1):
+            with other.begin() as uow:
+                uow.objects.put("doc", f"other {n}")
+    with store.begin() as uow:
+        uow.objects.put("doc", "last")
+    receipt = uow.receipt
+    assert receipt is not None
+    with store.read() as view:
+        assert receipt.root == view.journal.root(receipt.size)
+    assert verify(store, store_id=store.store_id).findings == ()

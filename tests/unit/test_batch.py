@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextvars
 import threading
 from collections.abc import Callable, Iterator
@@ -13,7 +14,14 @@ import pytest
 
 from charter_persist import Outcome, Store, UnitOfWork, connect, upgrade
 from charter_persist.backends.contract import OPERATION
-from charter_persist.errors import InvalidInputError, LimitExceededError, NotCanonicalError, StoreBusyError
+from charter_persist.errors import (
+    CommitUnknownError,
+    InvalidInputError,
+    LimitExceededError,
+    NotCanonicalError,
+    StoreBusyError,
+    StoreClosedError,
+)
 from charter_persist.integrity.verify import Level, verify
 
 NAME: contextvars.ContextVar[str] = contextvars.ContextVar("name", default="nobody")
@@ -246,3 +254,81 @@ def test_results_are_the_same_with_and_without_batching() -> None:
             receipts = [caller.outcome.receipt for caller in callers if caller.outcome]
             roots.add(tuple(receipt.root for receipt in receipts if receipt))
     assert len(roots) == 1
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_who_carries_the_commit_is_interrupted_and_no_other_unit_takes_effect_twice(
+    store: Store, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    calls: list[int] = []
+
+    def count(uow: UnitOfWork) -> None:
+        calls.append(1)
+        uow.metadata.set("count", (uow.metadata.get("count") or 0) + 1)
+
+    held, go = threading.Event(), threading.Event()
+
+    def hold(uow: UnitOfWork) -> None:
+        held.set()
+        assert go.wait(10)
+        uow.metadata.set("held", True)
+
+    transaction = store._backend.transaction(1.0)  # type: ignore[attr-defined]
+    transaction.rollback()
+    commit = type(transaction).commit
+
+    def broken(self: Any, changes: Any, head: Any) -> None:
+        monkeypatch.undo()
+        if when == "after":
+            commit(self, changes, head)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(type(transaction), "commit", broken)
+    leader = Caller(store, hold)
+    assert held.wait(10)
+    other = Caller(store, count)
+    queued(store, 1)
+    go.set()
+    leader.join(20)
+    other.join(20)
+    assert isinstance(leader.error, KeyboardInterrupt)
+    assert isinstance(other.error, CommitUnknownError)
+    assert calls == [1]
+    with store.read() as view:
+        assert view.metadata.get("count") == (1 if when == "after" else None)
+    assert store.run(put(1)).receipt is not None
+    assert verify(store, store_id=store.store_id).findings == ()
+
+
+@pytest.mark.parametrize("reason", [KeyboardInterrupt, SystemExit, asyncio.CancelledError])
+def test_a_unit_that_leaks_out_of_an_interrupted_run_leaves_no_trace(store: Store, reason: type[BaseException]) -> None:
+    """Whoever else uses the handle goes on with a journal that holds what was committed."""
+    leaked: list[UnitOfWork] = []
+
+    def leak(uow: UnitOfWork) -> None:
+        leaked.append(uow)
+        uow.objects.put("doc", "never")
+        raise reason
+
+    with pytest.raises(reason):
+        store.run(leak)
+    with pytest.raises(StoreClosedError):
+        leaked[0].flush()
+    receipt = store.run(put(1)).receipt
+    assert receipt is not None
+    with store.read() as view:
+        assert receipt.root == view.journal.root(receipt.size)
+
+
+def test_what_ends_another_program_part_is_raised_where_it_was_asked_for(store: Store) -> None:
+    """The caller that carries the commit is not told of the end of another one."""
+
+    def leave(uow: UnitOfWork) -> None:
+        uow.objects.put("doc", "never")
+        raise SystemExit
+
+    first, left, last = together(store, put(1), leave, put(2))
+    assert first.outcome is not None
+    assert isinstance(left.error, SystemExit)
+    assert last.outcome is not None
+    assert verify(store, store_id=store.store_id).findings == ()
