@@ -191,7 +191,10 @@ class WorkContext(Context, Protocol):
 
 
 class UnitOfWork:
-    """All changes made through its repositories become visible together when its block ends well, or not at all."""
+    """All changes made through its repositories become visible together when its block ends well, or not at all.
+
+    Once a write of it was refused, it can only be rolled back, even where the block catches the error and goes on.
+    """
 
     objects = _Lazy(ObjectRepository)
     refs = _Lazy(RefRepository)

@@ -139,7 +139,9 @@ class Store(ABC):
             StoreBusyError: the writer lock was not free within ``unit_timeout_s``.
             TimedOutError: the block took longer than its time; nothing was written.
             CommitUnknownError: the answer to the commit was lost.
-            InvalidInputError: this thread has a unit of work open, or the connection leads elsewhere.
+            CharterError: a call inside failed half-way or a write was refused, and the block went on all the same.
+            InvalidInputError: this thread has a unit of work open, ``timeout_s`` is no such time, or the connection
+                leads elsewhere.
             StoreClosedError: the store is closed.
         """
 
