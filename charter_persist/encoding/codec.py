@@ -92,7 +92,10 @@ class CborCodec:
 
 
 class ModelCodec:
-    """Instances of one pydantic model, as canonical JSON; what comes back was validated.
+    """Instances of one pydantic model, as canonical JSON by their aliases; what comes back is equal to what was given.
+
+    What would not come back is refused where it is written: an instance of a subclass, a secret, a field that is
+    excluded or read by another alias than it is written by, a private attribute. Computed fields are not written.
 
     Args:
         model: a class that derives from ``pydantic.BaseModel``.
@@ -103,17 +106,21 @@ class ModelCodec:
         self._model = model
 
     def encode(self, value: Any) -> bytes:
-        """The canonical bytes of an instance; it is validated again, for it may have been changed since it was made.
+        """The canonical bytes of an instance; they are read again, for it may have been changed since it was made.
 
         Raises:
             TypeError: it is no instance.
-            ValueError: it is not valid any more.
+            ValueError: it is not valid any more, or what comes back is not equal to it.
         """
         if not isinstance(value, self._model):
             raise TypeError(f"it must be an instance, got {type(value).__name__}")
-        document = self._model.model_dump(value, mode="json", warnings=False)
-        self._model.model_validate(document)
-        return canonical_bytes(document)
+        data = canonical_bytes(
+            self._model.model_dump(value, mode="json", by_alias=True, round_trip=True, warnings=False)
+        )
+        returned = self.decode(data)
+        if returned != value:
+            raise ValueError(_difference(value, returned))
+        return data
 
     def decode(self, data: bytes) -> Any:
         """An instance.
@@ -122,6 +129,16 @@ class ModelCodec:
             ValueError: the bytes are not JSON of the model.
         """
         return self._model.model_validate(parse_json(data))
+
+
+def _difference(value: Any, returned: Any) -> str:
+    """What of an instance does not come back; no values are named, for they may be secrets."""
+    if type(returned) is not type(value):
+        return f"a {type(value).__name__} comes back as a {type(returned).__name__}"
+    for name in type(value).model_fields:
+        if getattr(returned, name) != getattr(value, name):
+            return f"{name} does not come back as it is; look at its aliases, whether it is excluded, and its type"
+    return "what it has beside its fields does not come back; look at extra and private attributes"
 
 
 JSON: Final = JsonCodec()

@@ -1,21 +1,22 @@
 """Numbered migrations of values: each step once for each value, in small units, resumable after a kill.
 
-How far it came stands in the metadata and moves in the same unit as the values, so a step is never done twice to a
-value, and none is left out. What others write while it runs is taken to be of the new form.
+How far a run came stands in the metadata and moves in the same unit as the values, so a step is never done twice to a
+value, and none is left out. All steps that are outstanding are done to a value at once: it is never kept, nor checked,
+in a form between. What others write from the first unit of a run on is taken to be of the form that the run leads to.
 
-Cost: one pass over the keys a step, one commit for ``batch_keys`` keys. Imports ``unit_of_work``, ``model`` and
-``errors``. Source: KV-6.
+Cost: one pass over the keys, whatever the number of steps, and one commit for ``batch_keys`` keys. Imports
+``unit_of_work``, ``model`` and ``errors``. Source: KV-6.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, Final
 
 from charter_persist.encoding.layout import Layout
-from charter_persist.errors import InvalidInputError
+from charter_persist.errors import InvalidInputError, NotFoundError
 from charter_persist.model.entry import Entry
 from charter_persist.model.pattern import Pattern
 from charter_persist.unit_of_work import UnitOfWork, Units
@@ -44,6 +45,10 @@ def migrate_values(
 ) -> Migrated:
     """Bring the values of all keys of a pattern to the newest form; a second run does nothing.
 
+    A key stays on its lease; one whose lease has ended is left out. Several processes may run it at once. Where a run
+    of fewer steps was killed in the midst, a run of more steps takes what was written between the beginnings of the
+    two to be of the form of the first.
+
     Args:
         store: open for writing.
         layout: how values are encoded and checked.
@@ -55,8 +60,8 @@ def migrate_values(
         What was done.
 
     Raises:
-        InvalidInputError: the steps are not numbered so, or the store is beyond them already.
-        ValidationError: a value cannot be decoded, or what a step made of it is refused; earlier units stay done.
+        InvalidInputError: the steps are not numbered so, or a run of more steps has begun already.
+        ValidationError: a value cannot be decoded, or what the steps made of it is refused; earlier units stay done.
 
     Whatever a step raises is raised.
 
@@ -64,19 +69,35 @@ def migrate_values(
     """
     if [number for number, _ in steps] != list(range(1, len(steps) + 1)):
         raise InvalidInputError("steps must be numbered 1, 2, 3 and so on, in their order")
-    if batch_keys < 1:
-        raise InvalidInputError(f"batch_keys must be 1 or more, got {batch_keys}")
-    keys = Pattern(pattern)
+    if type(batch_keys) is not int or batch_keys < 1:
+        raise InvalidInputError(f"batch_keys must be an integer, 1 or more; got {batch_keys!r}")
+    batch = _Batch(layout, Pattern(pattern), [step for _, step in steps], batch_keys)
     with store.read() as view:
-        done = _Progress.of(view.metadata.get(PROGRESS_PREFIX + pattern)).version
-    if done > len(steps):
-        raise InvalidInputError(f"the values of {pattern} are at version {done}, there are {len(steps)} steps only")
+        is_done = batch.progress(view.metadata.get(batch.name)).version == len(steps)
     changed = 0
-    for number, step in steps[done:]:
-        batch = _Batch(layout, keys, number, step, batch_keys)
-        while not batch.is_done:
-            changed += store.run(batch).value
+    while not is_done:
+        done, is_done = store.run(batch).value
+        changed += done
     return Migrated(len(steps), changed)
+
+
+@dataclass(frozen=True, slots=True)
+class _Pass:
+    """A way through all keys.
+
+    Attributes:
+        target: the version that values have behind it.
+        start: the revision that it began with.
+        after: the last key that it looked at; None before the first.
+    """
+
+    target: int
+    start: int
+    after: str | None = None
+
+    def has(self, entry: Entry) -> bool:
+        """Whether a value is of its target: it was led there, or written since the beginning, whoever wrote it."""
+        return entry.revision >= self.start or (self.after is not None and entry.key <= self.after)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,59 +105,91 @@ class _Progress:
     """How far the migration of a pattern came.
 
     Attributes:
-        version: of the last step that is done.
-        start: the revision that the next step began behind; 0 where it did not begin.
-        after: the last key that it looked at; None before the first.
+        version: of the values that no pass has reached.
+        passes: those that were begun and not ended, each to a higher target than the one before; the last one goes on.
     """
 
     version: int = 0
-    start: int = 0
-    after: str | None = None
+    passes: tuple[_Pass, ...] = ()
 
     @classmethod
     def of(cls, kept: Any) -> _Progress:
-        return cls() if kept is None else cls(kept["version"], kept["start"], kept["after"])
+        if kept is None:
+            return cls()
+        if "passes" in kept:
+            return cls(kept["version"], tuple(_Pass(**one) for one in kept["passes"]))
+        # As it was kept when each step had a pass of its own, with start 0 where the next one had not begun.
+        begun = (_Pass(kept["version"] + 1, kept["start"], kept["after"]),) if kept["start"] else ()
+        return cls(kept["version"], begun)
 
     def to_json(self) -> dict[str, Any]:
-        return {"version": self.version, "start": self.start, "after": self.after}
+        passes = [{"target": one.target, "start": one.start, "after": one.after} for one in self.passes]
+        return {"version": self.version, "passes": passes}
+
+    @property
+    def target(self) -> int:
+        return self.passes[-1].target if self.passes else self.version
+
+    def version_of(self, entry: Entry) -> int:
+        """The version of a value; that of the newest pass which has it."""
+        return next((one.target for one in reversed(self.passes) if one.has(entry)), self.version)
 
 
 class _Batch:
-    """A step done to the next keys, as one unit of work.
+    """All outstanding steps done to the next keys, as one unit of work.
 
     Attributes:
-        is_done: whether there were no more.
+        name: of the metadata that its progress is kept in.
     """
 
-    def __init__(self, layout: Layout, keys: Pattern, number: int, step: Callable[[Any], Any], size: int) -> None:
+    def __init__(self, layout: Layout, keys: Pattern, steps: Sequence[Callable[[Any], Any]], size: int) -> None:
+        self.name = PROGRESS_PREFIX + keys.text
         self._layout = layout
         self._keys = keys
-        self._number = number
-        self._step = step
+        self._steps = steps
         self._size = size
-        self.is_done = False
 
-    def __call__(self, uow: UnitOfWork) -> int:
-        """How many values changed."""
-        name = PROGRESS_PREFIX + self._keys.text
-        progress = _Progress.of(uow.metadata.get(name))
-        if progress.version >= self._number:  # another process was faster
-            self.is_done = True
-            return 0
-        start = progress.start or uow.kv.revision
-        entries = list(islice(uow.kv.iter(self._keys.prefix, after=progress.after), self._size))
-        # What was written behind the start is of the new form, whoever wrote it.
-        changed = sum(self._migrate(uow, entry) for entry in entries if entry.revision < start)
-        self.is_done = len(entries) < self._size
-        after = _Progress(self._number) if self.is_done else _Progress(self._number - 1, start, entries[-1].key)
-        uow.metadata.set(name, after.to_json())
-        return changed
+    def progress(self, kept: Any) -> _Progress:
+        """The progress that was kept, if these steps are enough to go on with it."""
+        progress = _Progress.of(kept)
+        if progress.target > len(self._steps):
+            raise InvalidInputError(
+                f"the values of {self._keys.text} are led to version {progress.target}, "
+                f"there are {len(self._steps)} steps only; use the program that has them all"
+            )
+        return progress
 
-    def _migrate(self, uow: UnitOfWork, entry: Entry) -> bool:
-        if not self._keys.fits(entry.key):
+    def __call__(self, uow: UnitOfWork) -> tuple[int, bool]:
+        """How many values changed, and whether all are done."""
+        progress = self.progress(uow.metadata.get(self.name))
+        if progress.version == len(self._steps):  # another process was faster
+            return 0, True
+        if progress.target < len(self._steps):
+            begun = _Pass(len(self._steps), uow.kv.revision)
+            progress = replace(progress, passes=(*progress.passes, begun))
+        *before, current = progress.passes
+        entries = list(islice(uow.kv.iter(self._keys.prefix, after=current.after), self._size))
+        changed = sum(self._migrate(uow, entry, progress.version_of(entry)) for entry in entries)
+        is_done = len(entries) < self._size
+        if is_done:
+            progress = _Progress(current.target)
+        else:
+            progress = replace(progress, passes=(*before, replace(current, after=entries[-1].key)))
+        uow.metadata.set(self.name, progress.to_json())
+        return changed, is_done
+
+    def _migrate(self, uow: UnitOfWork, entry: Entry, version: int) -> bool:
+        """Lead a value from its version to the newest one; whether that changed it."""
+        if version == len(self._steps) or not self._keys.fits(entry.key):
             return False
-        data = self._layout.encode(entry.key, self._step(self._layout.decode(entry)))
+        value = self._layout.decode(entry)
+        for step in self._steps[version:]:
+            value = step(value)
+        data = self._layout.encode(entry.key, value)
         if data == entry.value:
             return False
-        uow.kv.set(entry.key, data)
+        try:
+            uow.kv.set(entry.key, data, lease=entry.lease)
+        except NotFoundError:  # its lease has ended, so the key is about to go
+            return False
         return True

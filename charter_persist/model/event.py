@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
 from datetime import datetime
+from types import NoneType
 from typing import Any, ClassVar, Final, Literal, NamedTuple, get_args, get_type_hints
 
 from charter_persist.errors import InvalidInputError
@@ -309,10 +310,10 @@ def _checked(data: dict[str, Any], form: _Form) -> dict[str, Any]:
         if name not in form.accepts:
             raise InvalidInputError(f"a {kind} event has no field {name!r}; it has {', '.join(form.accepts)}")
         kinds = form.accepts[name]
-        if value is None and name not in form.required:
+        if value is None and name not in form.required and (kinds is None or NoneType in kinds):
             has_null = True
         elif kinds is not None and type(value) not in kinds:
-            wanted = " or ".join(sorted(one.__name__ for one in kinds if one is not type(None)))
+            wanted = " or ".join(sorted(one.__name__ for one in kinds if one is not NoneType))
             raise InvalidInputError(f"{name} of a {kind} event must be {wanted}, got {type(value).__name__}")
     if not form.required <= data.keys():
         missing = ", ".join(sorted(form.required - data.keys()))

@@ -1,6 +1,6 @@
 """Upcasting: old forms of events are read as new ones, step by step; what is stored never changes.
 
-Imports ``errors`` only. Source: ENA-2, DESIGN 1.2.
+Imports ``errors`` and ``model.event``. Source: ENA-2, DESIGN 1.2.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from charter_persist.errors import AlreadyExistsError, InvalidInputError
+from charter_persist.model.event import VARIANTS, Custom
 
 Upcaster = Callable[[dict[str, Any]], dict[str, Any]]
 """Takes an event in JSON and gives the next form of it; it may change the one it was given."""
@@ -19,7 +20,8 @@ class Upcasters:
     """Steps from one form of an event to the next, by its name and version.
 
     A form is known by the type of the event, of a custom one by its ``event_type``, and by ``v``, 1 where there is
-    none. A step that gives the same name and version leads to the next version.
+    none. A step that gives the same name and version leads to the next version. Only a custom event keeps its version:
+    of the other types there is one form, and what the steps lead to is that.
     """
 
     def __init__(self) -> None:
@@ -49,11 +51,11 @@ class Upcasters:
         Raises:
             InvalidInputError: a step gave no event, or the steps lead in a circle. Whatever a step raises is raised.
         """
-        for _ in range(STEPS_MAX):
+        for done in range(STEPS_MAX):
             form = _form_of(event)
             step = self._steps.get(form)
             if step is None:
-                return event
+                return _newest(event) if done else event
             event = _stepped(step, event, form)
         raise InvalidInputError(f"the steps of {event.get('type')} lead in a circle")
 
@@ -69,4 +71,14 @@ def _stepped(step: Upcaster, event: dict[str, Any], form: tuple[str, int]) -> di
 
 def _form_of(event: dict[str, Any]) -> tuple[str, int]:
     name = event.get("event_type") if event.get("type") == "custom" else event.get("type")
-    return str(name), event.get("v", 1)
+    version = event.get("v", 1)
+    if type(version) is not int or version < 1:
+        raise InvalidInputError(f"v of {name} must be an integer, 1 or more; got {version!r}")
+    return str(name), version
+
+
+def _newest(event: dict[str, Any]) -> dict[str, Any]:
+    """What the steps led to, without the version where the type has none."""
+    kind = str(event.get("type"))
+    has_version = kind == Custom.type or kind not in VARIANTS
+    return event if has_version else {name: value for name, value in event.items() if name != "v"}

@@ -24,6 +24,7 @@ from charter_persist.errors import (
 from charter_persist.journal.ledger import BY_POSITION
 from charter_persist.model.canonical import canonical_bytes
 from charter_persist.model.event import ExecutionEvent, StoredEvent, Unknown, event_json
+from charter_persist.model.items import check_iterable
 from charter_persist.model.records import Page
 from charter_persist.model.text import check_position, check_text
 from charter_persist.model.upcasting import Upcasters
@@ -272,7 +273,7 @@ class EventRepository(EventReader):
         """Type and canonical JSON of each event, checked before anything is written."""
         options = self._context.options
         maximum = options.batch_objects_max
-        given = list(islice(events, maximum + 1))
+        given = list(islice(check_iterable(events, field="events"), maximum + 1))
         if len(given) > maximum:
             raise LimitExceededError(limit="batch_objects_max", maximum=maximum, actual=len(given))
         if unknown not in ("refuse", "custom"):

@@ -36,6 +36,7 @@ from charter_persist.errors import (
     VersionConflictError,
 )
 from charter_persist.model.canonical import canonical_bytes
+from charter_persist.model.items import check_iterable
 from charter_persist.model.message import Message, MessageMetadata, MessagePart, MessageRole, Thread
 from charter_persist.model.plain import checked, to_json
 from charter_persist.model.text import check_position, check_text
@@ -194,7 +195,7 @@ class MessageRepository(MessageReader):
             execution_id=None if execution_id is None else check_text(execution_id, field="execution_id"),
             parent_id=parent_id,
             parent_type=parent_type or ("thread" if parent_id is None else "message"),
-            parts=tuple(parts),
+            parts=tuple(check_iterable(parts, field="parts")),
             metadata=metadata or MessageMetadata(),
         )
         return self._log_message(message, CREATE)
@@ -229,7 +230,7 @@ class MessageRepository(MessageReader):
         changes: dict[str, Any] = {"content": content, "metadata": metadata}
         changes = {field: value for field, value in changes.items() if not isinstance(value, Unchanged)}
         if not isinstance(parts, Unchanged):
-            changes["parts"] = tuple(parts)
+            changes["parts"] = tuple(check_iterable(parts, field="parts"))
         changed = replace(message, **changes, updated_at=self._now(), version=message.version + 1)
         return self._log_message(changed, UPDATE)
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from math import isfinite
+from math import inf
 from operator import attrgetter
 from typing import Any, Final
 
@@ -233,7 +233,7 @@ class StateRepository(StateReader):
     def _expiry(self, ttl_s: float | None) -> int:
         if ttl_s is None:
             return NEVER
-        if type(ttl_s) not in (int, float) or not isfinite(ttl_s) or ttl_s <= 0:
+        if type(ttl_s) not in (int, float) or not 0 < ttl_s < inf:
             raise InvalidInputError(f"ttl_s must be a number of seconds above 0, got {ttl_s!r}")
         return self._now() + int(min(ttl_s, TTL_S_MAX) * 1_000_000)
 

@@ -3,9 +3,9 @@
 A cache: no journal entry tells of it, no backup has it, and it may be dropped without loss. What a unit changed is
 durable with its commit, and a search sees all that was committed before its view.
 
-Cost: `upsert` two look-ups and two rows, a batch one look-up of up to 500 keys at a time. `search` reads the collection
-once, then works in memory until a unit changes it; see ``vector_cache`` for how much memory that takes, and when the
-database is asked instead.
+Cost: `upsert` two look-ups and two rows, a batch two look-ups and a row more for 500 documents. `search` reads the
+collection once, then works in memory until a unit changes it; see ``vector_cache`` for how much memory that takes, and
+when the database is asked instead.
 
 Source: ENA-5, ENA-6, NEIGHBOURS 4 and 5.3.
 """
@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import islice
-from math import isfinite
+from math import inf
 from operator import attrgetter, itemgetter
 from typing import Any, Final
 
@@ -28,6 +28,7 @@ from charter_persist.backends.contract import (
 )
 from charter_persist.errors import AlreadyExistsError, InvalidInputError, LimitExceededError, NotFoundError
 from charter_persist.model.canonical import load_canonical
+from charter_persist.model.items import check_iterable
 from charter_persist.model.records import Page
 from charter_persist.model.text import check_text
 from charter_persist.model.vector import (
@@ -258,11 +259,11 @@ class VectorRepository(VectorReader):
         """
         row = self._collection(collection)
         with self._context.whole():
+            self._context.make_room()
+            self._context.write.delete(VECTOR_COLLECTION, (row.name,))  # its stamp goes before its documents
             for point in self._context.reader.scan(VECTOR_POINT, BY_ID, prefix=(row.name,)):
                 self._context.make_room()
                 self._context.write.delete(VECTOR_DOCUMENT, (row.name, point.id))
-            self._context.make_room()
-            self._context.write.delete(VECTOR_COLLECTION, (row.name,))
 
     def upsert(self, collection: str, document: VectorDocument) -> None:
         """Write a document in place of the one of its id; durable when the unit has committed.
@@ -275,15 +276,14 @@ class VectorRepository(VectorReader):
 
         Spec: ENA-5
         """
-        row = self._collection(collection)
-        self._write(row, [self._checked(row, document)])
+        self._write(collection, [document])
 
     def upsert_batch(self, collection: str, documents: Iterable[VectorDocument]) -> int:
         """Write documents, all or none; of several with one id the last one stands.
 
         Args:
             collection: its name.
-            documents: at most ``batch_objects_max``, taken one after another.
+            documents: at most ``batch_objects_max``, taken one after another; taking them may change the collection.
 
         Returns:
             How many were given.
@@ -294,15 +294,15 @@ class VectorRepository(VectorReader):
 
         Spec: ENA-5
         """
-        row = self._collection(collection)
+        self._collection(collection)
         maximum, count = self._context.options.batch_objects_max, 0
-        waiting = iter(documents)
+        waiting = check_iterable(documents, field="documents")
         with self._context.whole():
             while some := list(islice(waiting, _BATCH_ROWS)):
                 count += len(some)
                 if count > maximum:
                     raise LimitExceededError(limit="batch_objects_max", maximum=maximum, actual=count)
-                row = self._write(row, [self._checked(row, document) for document in some])
+                self._write(collection, some)
         return count
 
     def delete(self, collection: str, document_id: str, *, missing_ok: bool = False) -> bool:
@@ -319,9 +319,10 @@ class VectorRepository(VectorReader):
             if missing_ok:
                 return False
             raise _absent(collection, name)
-        self._context.make_room()
-        self._context.write.delete(VECTOR_DOCUMENT, (row.name, name))
-        self._put_collection(row, row.documents - 1)
+        with self._context.whole():
+            self._put_collection(row, row.documents - 1)
+            self._context.make_room()
+            self._context.write.delete(VECTOR_DOCUMENT, (row.name, name))
         return True
 
     def search(self, collection: str, query: Any, **options: Any) -> tuple[VectorSearchResult, ...]:
@@ -329,23 +330,28 @@ class VectorRepository(VectorReader):
         self._stamped.discard(collection)
         return super().search(collection, query, **options)
 
-    def _write(self, row: VectorCollectionRow, documents: Sequence[VectorDocumentRow]) -> VectorCollectionRow:
-        """Write rows of one collection; returns the collection as it is then."""
-        rows = {(document.collection, document.id): document for document in documents}
+    def _write(self, collection: str, documents: Sequence[object]) -> None:
+        """Write documents of one collection, as it is now."""
+        row = self._collection(collection)
+        checked = [self._checked(row, document) for document in documents]
+        rows = {(document.collection, document.id): document for document in checked}
         known = len(self._context.reader.get_many(VECTOR_DOCUMENT, list(rows)))
-        for document in rows.values():
-            self._context.make_room()
-            size = len(document.embedding) + len(document.metadata) + len(document.content)
-            self._context.write.put(VECTOR_DOCUMENT, document, size=size)
-        return self._put_collection(row, row.documents + len(rows) - known)
+        with self._context.whole():
+            self._put_collection(row, row.documents + len(rows) - known)
+            for document in rows.values():
+                self._context.make_room()
+                size = len(document.embedding) + len(document.metadata) + len(document.content)
+                self._context.write.put(VECTOR_DOCUMENT, document, size=size)
 
-    def _put_collection(self, row: VectorCollectionRow, documents: int) -> VectorCollectionRow:
-        """Write the row of a changed collection, with another stamp if the last one may have been searched by."""
+    def _put_collection(self, row: VectorCollectionRow, documents: int) -> None:
+        """Write the row of a changed collection, with another stamp if the last one may have been searched by.
+
+        Before its documents: whoever searches what was written half-way must not keep it as what was committed.
+        """
+        self._context.make_room()
         stamp = row.stamp if row.name in self._stamped else next_stamp(row.stamp)
+        self._context.write.put(VECTOR_COLLECTION, row._replace(documents=documents, stamp=stamp))
         self._stamped.add(row.name)
-        changed = row._replace(documents=documents, stamp=stamp)
-        self._context.write.put(VECTOR_COLLECTION, changed)
-        return changed
 
     def _checked(self, row: VectorCollectionRow, document: object) -> VectorDocumentRow:
         if not isinstance(document, VectorDocument):
@@ -394,7 +400,7 @@ def _verdict(condition: object) -> Any:
 def _check_score(score: object) -> float:
     """The least score that counts."""
     if score is None:
-        return float("-inf")
-    if type(score) not in (int, float) or not isfinite(score):  # type: ignore[arg-type]  # a number by then
+        return -inf
+    if type(score) not in (int, float) or not -inf < score < inf:  # type: ignore[operator]  # a number by then
         raise InvalidInputError(f"min_score must be a finite number, got {score!r}")
-    return float(score)  # type: ignore[arg-type]  # a number
+    return score  # type: ignore[return-value]  # a number, compared as it is: an integer may be beyond every float

@@ -12,7 +12,7 @@ import pytest
 from charter_persist.backends.contract import EVENT, EXECUTION
 from charter_persist.errors import InvalidInputError, NotFoundError
 from charter_persist.integrity.verify import verify
-from charter_persist.model.event import Custom, ExecutionStarted
+from charter_persist.model.event import Custom, ExecutionPaused, ExecutionStarted
 from charter_persist.model.upcasting import Upcasters
 from charter_persist.proofs import verify_inclusion
 from charter_persist.store import Store
@@ -57,6 +57,20 @@ class EventUpcastingConformance(StoreFixtures):
         assert sorted(backdoor.raw_rows(EVENT)) == before
         sound(store)
 
+    def test_a_step_may_mend_an_event_of_the_sixteen(self, store: Store) -> None:
+        """It keeps its type, and has no version afterwards, whatever it had on the way there."""
+        upcasters = Upcasters()
+        upcasters.register("execution_paused", 1, lambda event: {**event, "reason": event["reason"].upper()})
+        upcasters.register("execution_paused", 2, lambda event: {**event, "reason": event["reason"] + "!"})
+        upcasters.register("waits", 2, lambda event: {**event, "type": "execution_cancelled", "reason": "late"})
+        upcasters.register("execution_cancelled", 2, lambda event: {"type": "execution_paused", "reason": "late"})
+        with store.begin() as uow:
+            uow.events.append("e", ExecutionPaused("tea"), tenant_id="t")
+            uow.events.append("e", Custom("waits", None, v=2), tenant_id="t")
+        with store.read() as view:
+            events = [event.event for event in view.events.load("e", upcasters=upcasters)]
+        assert events == [ExecutionPaused("TEA!"), ExecutionPaused("LATE!")]
+
     def test_a_step_that_leads_nowhere_is_an_error(self, store: Store) -> None:
         """What is no event, a circle, and what the step itself raises."""
 
@@ -68,6 +82,9 @@ class EventUpcastingConformance(StoreFixtures):
             "misspelt": (lambda event: {"type": "execution_pause"}, InvalidInputError),
             "circle": (lambda event: {**event, "event_type": "elcric"}, InvalidInputError),
             "elcric": (lambda event: {**event, "event_type": "circle"}, InvalidInputError),
+            "versions": (lambda event: {**event, "v": []}, InvalidInputError),
+            "older": (lambda event: {**event, "v": 0}, InvalidInputError),
+            "typed": (lambda event: {"type": []}, InvalidInputError),
             "raises": (broken, ZeroDivisionError),
         }
         upcasters = Upcasters()

@@ -90,6 +90,7 @@ BAD_EVENTS: Final[dict[str, tuple[Any, type[CharterError]]]] = {
     "a truth where a number must be": (ExecutionCompleted(True), InvalidInputError),
     "a duration below 0": (ExecutionCompleted(-1), InvalidInputError),
     "a version below 1": (Custom("x", 1, v=0), InvalidInputError),
+    "a version that is null": (Custom("x", 1, v=None), InvalidInputError),  # type: ignore[arg-type]
     "a score that is no number": (GoalEvaluated("g", "met", score=float("nan")), NotCanonicalError),
     "bytes": (Custom("x", b"1"), NotCanonicalError),
     "an integer beyond the exact ones": (Custom("x", 2**53), NotCanonicalError),
@@ -325,15 +326,24 @@ class EventInputConformance(StoreFixtures):
             with refused(error):
                 uow.events.append_batch("e", [ExecutionResumed(), event], tenant_id="t")
 
+    @pytest.mark.parametrize("events", [None, 7, "events", {"type": "execution_resumed"}], ids=repr)
+    def test_what_is_no_batch_of_events_is_refused(self, store: Store, backdoor: BackDoor, events: Any) -> None:
+        """Nothing to take from, or what is taken is no event."""
+        with nothing_written(backdoor), store.begin() as uow:
+            with refused(InvalidInputError, "event"):
+                uow.events.append_batch("e", events, tenant_id="t")
+
     def test_an_unknown_type_is_kept_as_custom_where_that_was_asked_for(self, store: Store) -> None:
         """In its own words, with its version; a known type stays what it is."""
         given: list[Any] = [{"type": "order_placed", "v": 2, "n": 1}, {"type": "execution_resumed"}, {"type": "bare"}]
+        versions: list[Any] = ["2", None, 0, True, []]
         with store.begin() as uow:
             uow.events.append_batch("e", given, tenant_id="t", unknown="custom")
             with refused(InvalidInputError, "unknown"):
                 uow.events.append("e", ExecutionResumed(), tenant_id="t", unknown="maybe")  # type: ignore[arg-type]
-            with refused(InvalidInputError):
-                uow.events.append("e", {"type": "order_placed", "v": "2"}, tenant_id="t", unknown="custom")
+            for version in versions:
+                with refused(InvalidInputError):
+                    uow.events.append("e", {"type": "order_placed", "v": version}, tenant_id="t", unknown="custom")
         with store.read() as view:
             assert [event.event for event in view.events.load("e")] == [
                 Custom("order_placed", {"n": 1}, v=2),

@@ -62,6 +62,8 @@ BAD_MESSAGES: Final[dict[str, tuple[dict[str, Any], type[InvalidInputError]]]] =
     "a role that nobody has": ({"role": "robot"}, InvalidInputError),
     "no role": ({"role": None}, InvalidInputError),
     "content that is no text": ({"content": b"x"}, InvalidInputError),
+    "parts that are none": ({"parts": None}, InvalidInputError),
+    "parts that are a number": ({"parts": 7}, InvalidInputError),
     "a part that is none": ({"parts": [{"type": "text"}]}, InvalidInputError),
     "a part without a canonical form": ({"parts": [MessagePart("x", b"1")]}, NotCanonicalError),
     "metadata that is none": ({"metadata": {"model": "m"}}, InvalidInputError),

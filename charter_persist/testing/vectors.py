@@ -8,7 +8,7 @@ Source: ENA-5, NEIGHBOURS 4 and 5.3.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from math import fsum, sqrt
 from random import Random
@@ -105,6 +105,11 @@ def ensure(uow: UnitOfWork, *, name: str = "c", dimension: int = DIMENSION, metr
 def upsert(uow: UnitOfWork, *, name: str, written: VectorDocument) -> None:
     """Write a document."""
     uow.vectors.upsert(name, written)
+
+
+def upsert_batch(uow: UnitOfWork, *, written: Any) -> None:
+    """Write what is given for documents."""
+    uow.vectors.upsert_batch("c", written)
 
 
 def fill(store: Store, *documents: VectorDocument, metric: DistanceMetric = DistanceMetric.COSINE) -> None:
@@ -241,6 +246,41 @@ class VectorConformance(StoreFixtures):
         with store.read() as view:
             assert view.vectors.list_collections().items == ()
 
+    def test_taking_a_batch_may_change_its_collection(self, store: Store, backdoor: BackDoor) -> None:
+        """Each document is counted once, also those that were written, removed and searched for meanwhile."""
+        fill(store, document("a", 1, 0, 0), document("old", 1, 0, 0))
+
+        def given(uow: UnitOfWork) -> Iterator[VectorDocument]:
+            for n in range(1_200):
+                yield document(f"{n:04}", 1, n, 0)
+                if n % 300 == 0:
+                    uow.vectors.upsert("c", document(f"extra {n}", 0, 1, 0))
+                    assert uow.vectors.search("c", [0, 1, 0], limit=1)[0].document.id == "extra 0"
+            uow.vectors.delete("c", "old")
+
+        written = store.run(lambda uow: uow.vectors.upsert_batch("c", given(uow))).value
+        assert written == 1_200
+        with store.read() as view:
+            assert view.vectors.count("c") == len(list(view.vectors.iter("c"))) == 1_200 + 4 + 1
+        assert len(backdoor.raw_rows(VECTOR_DOCUMENT)) == 1_205
+
+    def test_a_collection_that_goes_while_a_batch_is_taken_stays_away(self, store: Store, backdoor: BackDoor) -> None:
+        """The rest of the batch is refused, and with it the unit; one that was made anew takes what fits it."""
+        fill(store, document("a", 1, 0, 0))
+
+        def given(uow: UnitOfWork, *, made_anew: bool) -> Iterator[VectorDocument]:
+            yield from (document(f"{n:04}", 1, n, 0) for n in range(600))
+            uow.vectors.delete_collection("c")
+            if made_anew:
+                uow.vectors.ensure_collection("c", DIMENSION)
+            yield document("last", 1, 0, 0)
+
+        with nothing_written(backdoor), refused(NotFoundError, "c"):
+            store.run(lambda uow: uow.vectors.upsert_batch("c", given(uow, made_anew=False)))
+        store.run(lambda uow: uow.vectors.upsert_batch("c", given(uow, made_anew=True)))
+        with store.read() as view:
+            assert view.vectors.count("c") == len(list(view.vectors.iter("c"))) == 101
+
     def test_what_a_unit_changes_leaves_no_journal_entry(self, store: Store) -> None:
         """And no revision: the store of vectors is a cache."""
         before = store.run(lambda uow: uow.metadata.set("a", 1)).receipt
@@ -332,7 +372,9 @@ class VectorSearchConformance(StoreFixtures):
         assert found(store, query, filter=VectorFilter.equals("absent", 1)) == []
         assert found(store, query, min_score=0.999) == ["00"]
         assert found(store, query, min_score=1.0) == ["00"]
-        assert found(store, query, min_score=2) == []
+        for score in (2, 10**400):
+            assert found(store, query, min_score=score) == []
+        assert len(found(store, query, limit=100, min_score=-(10**400))) == 20
 
     def test_a_unit_finds_what_it_wrote_and_nobody_else_does(self, store: Store) -> None:
         """Until it commits; after a rollback nobody ever does."""
@@ -423,6 +465,9 @@ class VectorInputConformance(StoreFixtures):
         bad: Any = {"id": "a", "content": "", "embedding": [1, 2, 3], "metadata": {}}
         with refused(InvalidInputError, "VectorDocument"):
             store.run(lambda uow: uow.vectors.upsert("c", bad))
+        for batch in (bad, None, 7):
+            with refused(InvalidInputError, "document"):
+                store.run(partial(upsert_batch, written=batch))
 
     def test_a_batch_that_failed_half_way_commits_nothing(self, store: Store) -> None:
         """Even where the caller caught the error; what was written before it is undone."""
@@ -507,7 +552,7 @@ class VectorInputConformance(StoreFixtures):
         bad: list[dict[str, Any]] = [
             *[{"limit": limit} for limit in (0, -1)],
             *[{"filter": condition} for condition in ({"a": 1}, "a", dict, ["a"])],
-            *[{"min_score": score} for score in (float("nan"), float("inf"), "1", True)],
+            *[{"min_score": score} for score in (float("nan"), float("inf"), float("-inf"), "1", True)],
         ]
         with store.read() as view:
             for options in bad:

@@ -1,11 +1,8 @@
-"""Encodings by prefix, schemas by pattern, migrations of values."""
+"""Encodings by prefix, schemas by pattern."""
 
 from __future__ import annotations
 
-import multiprocessing
-import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -14,11 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from charter_persist import Store, connect, upgrade
+from charter_persist import Store, connect
 from charter_persist.encoding import extras
 from charter_persist.encoding.codec import CBOR, JSON, ModelCodec
 from charter_persist.encoding.layout import Layout, ValueReader, ValueRepository
-from charter_persist.encoding.migration import Migrated, migrate_values
 from charter_persist.encoding.schema import JsonSchema, Problem
 from charter_persist.errors import InvalidInputError, InvalidKeyError, NotSupportedError, ValidationError
 from charter_persist.model.pattern import Pattern
@@ -174,6 +170,84 @@ def test_what_is_no_layout_is_refused() -> None:
     assert jsonschema.__name__
 
 
+HIDDEN = {"x-part": {"$ref": "#/none"}, "properties": {"a": {"$ref": "#/x-part"}}}
+LATER = {"properties": {"a": {"$ref": "#/properties/a"}}}
+RECURSIVE = {"properties": {"next": {"$ref": "#"}}, "maxProperties": 1}
+CYCLIC: dict[str, Any] = {}
+CYCLIC["not"] = CYCLIC
+EARLIER = {"$schema": "http://json-schema.org/draft-07/schema#", "$dynamicRef": "#x"}
+
+
+@pytest.mark.spec("KV-6")
+@pytest.mark.parametrize(
+    ("document", "word"),
+    [
+        (None, "None"),
+        ([], "object"),
+        ("x", "object"),
+        ({"$schema": 5}, "5"),
+        ({"$ref": 5}, "5"),
+        ({"$schema": "http://json-schema.org/draft-04/schema#", "$ref": 5}, "5"),
+        ({"$ref": "#/none"}, "nowhere"),
+        ({"$ref": "none.json"}, "nowhere"),
+        ({"$ref": "http://127.0.0.1:9/none.json"}, "nowhere"),
+        ({"$dynamicRef": "#x"}, "nowhere"),
+        ({"properties": {"a": {"items": {"$ref": "#/$defs/none"}}}, "$defs": {}}, "nowhere"),
+        ({"$ref": "#"}, "itself"),
+        ({"allOf": [{"$ref": "#/$defs/a"}], "$defs": {"a": {"$ref": "#/$defs/a"}}}, "itself"),
+        (CYCLIC, "itself"),
+        ({"pattern": "("}, "regex"),
+    ],
+    ids=str,
+)
+def test_a_schema_that_can_judge_nothing_is_refused_when_it_is_given(document: Any, word: str) -> None:
+    with pytest.raises(InvalidInputError, match=word):
+        JsonSchema(document)
+
+
+@pytest.mark.spec("KV-6")
+@pytest.mark.parametrize(
+    ("document", "value"),
+    [
+        ({"multipleOf": 0.1}, 2**2000),
+        ({"type": "string"}, 10**5000),
+        ({"minimum": 1}, 1j),
+        (HIDDEN, {"a": 1}),
+        (LATER, {"a": 1}),
+        (RECURSIVE, CYCLIC | {"next": CYCLIC}),
+    ],
+    ids=["too large", "too long", "complex", "hidden", "later", "deep"],
+)
+def test_what_a_schema_cannot_judge_is_refused(store: Store, document: Any, value: Any) -> None:
+    if document is RECURSIVE:
+        value["next"] = value
+    layout = Layout(schemas={"/x": JsonSchema(document)})
+    with store.begin() as uow, pytest.raises(ValidationError, match="the schema cannot judge it") as caught:
+        ValueRepository(uow.kv, layout).set("/x", value)
+    assert caught.value.key == "/x"
+
+
+@pytest.mark.spec("KV-6")
+@pytest.mark.parametrize(
+    ("document", "good", "bad"),
+    [
+        (True, [1, None], []),
+        (False, [], [1, None]),
+        (RECURSIVE, [{"next": {"next": {}}}], [{"next": {"a": 1, "b": 2}}]),
+        ({"const": {"$ref": "#/none"}}, [{"$ref": "#/none"}], [1]),
+        ({"properties": {"$ref": {"type": "string"}}}, [{"$ref": "#/none"}], [{"$ref": 1}]),
+        ({"$ref": "https://json-schema.org/draft/2020-12/schema"}, [{"type": "null"}], [{"type": 1}]),
+        ({"$id": "http://x/a", "$defs": {"b": {"$id": "b", "$ref": "a"}}, "type": "null"}, [None], [1]),
+        (EARLIER, [1], []),
+    ],
+    ids=str,
+)
+def test_references_are_those_of_the_language(document: Any, good: list[Any], bad: list[Any]) -> None:
+    schema = JsonSchema(document)
+    assert [value for value in good if list(schema.problems(value))] == []
+    assert [value for value in bad if not list(schema.problems(value))] == []
+
+
 @pytest.mark.spec("KV-6")
 def test_an_extra_that_is_missing_is_named() -> None:
     with pytest.raises(NotSupportedError, match=r"charter-persist\[cbor\]"):
@@ -208,142 +282,3 @@ def test_an_escaped_text_fits_itself_and_nothing_else(text: str, other: str) -> 
     assert pattern.fits(text)
     assert pattern.prefix == text
     assert pattern.fits(other) == (text == other)
-
-
-# Migrations
-
-
-def add_ports(value: Any) -> Any:
-    return {**value, "ports": [], "steps": [*value.get("steps", []), 1]}
-
-
-def rename(value: Any) -> Any:
-    return {**value, "steps": [*value["steps"], 2]}
-
-
-STEPS = [(1, add_ports), (2, rename)]
-
-
-def fill(store: Store, count: int = 25) -> None:
-    with store.begin() as uow:
-        values = ValueRepository(uow.kv, LAYOUT)
-        for n in range(count):
-            values.set(f"/nodes/{n:02}", {"name": str(n)})
-        uow.kv.set("/nodesandmore", b"\xff")
-
-
-def steps_of(store: Store) -> list[Any]:
-    with store.read() as view:
-        return [item.value.get("steps") for item in ValueReader(view.kv, LAYOUT).iter("/nodes/")]
-
-
-@pytest.mark.spec("KV-6")
-@pytest.mark.parametrize("batch", [1, 7, 25, 26, 500])
-def test_each_step_is_done_once_to_each_value(store: Store, batch: int) -> None:
-    fill(store)
-    assert migrate_values(store, LAYOUT, "/nodes/*", STEPS[:1], batch_keys=batch) == Migrated(1, 25)
-    assert steps_of(store) == [[1]] * 25
-    assert migrate_values(store, LAYOUT, "/nodes/*", STEPS, batch_keys=batch) == Migrated(2, 25)
-    assert steps_of(store) == [[1, 2]] * 25
-    with store.read() as view:
-        before = view.revision
-    assert migrate_values(store, LAYOUT, "/nodes/*", STEPS, batch_keys=batch) == Migrated(2, 0)
-    with store.read() as view:
-        assert view.revision == before
-        assert view.kv.require("/nodesandmore").version == 1
-
-
-@pytest.mark.spec("KV-6")
-def test_a_step_that_raises_can_be_mended_and_goes_on_where_it_was(store: Store) -> None:
-    fill(store)
-    seen: list[str] = []
-
-    def stumble(value: Any) -> Any:
-        seen.append(value["name"])
-        if value["name"] == "17" and len(seen) < 25:
-            raise RuntimeError("stumbled")
-        return add_ports(value)
-
-    with pytest.raises(RuntimeError, match="stumbled"):
-        migrate_values(store, LAYOUT, "/nodes/*", [(1, stumble)], batch_keys=5)
-    assert steps_of(store) == [[1]] * 15 + [None] * 10
-    assert migrate_values(store, LAYOUT, "/nodes/*", STEPS[:1], batch_keys=5) == Migrated(1, 10)
-    assert steps_of(store) == [[1]] * 25
-
-
-@pytest.mark.spec("KV-6")
-def test_what_others_write_meanwhile_is_of_the_new_form(store: Store) -> None:
-    fill(store)
-
-    def disturb(value: Any) -> Any:
-        if value["name"] == "12":
-            raise RuntimeError("somebody writes")
-        return add_ports(value)
-
-    with pytest.raises(RuntimeError):
-        migrate_values(store, LAYOUT, "/nodes/*", [(1, disturb)], batch_keys=4)
-    with store.begin() as uow:
-        values = ValueRepository(uow.kv, LAYOUT)
-        values.set("/nodes/20", {"name": "20", "steps": ["new"]})
-        values.set("/nodes/90", {"name": "90", "steps": ["new"]})
-    migrate_values(store, LAYOUT, "/nodes/*", STEPS[:1], batch_keys=4)
-    assert steps_of(store) == [[1]] * 20 + [["new"]] + [[1]] * 4 + [["new"]]
-
-
-@pytest.mark.spec("KV-6")
-def test_a_value_that_a_schema_refuses_is_not_written(store: Store) -> None:
-    fill(store)
-    with pytest.raises(ValidationError, match="/nodes/00"):
-        migrate_values(store, LAYOUT, "/nodes/*", [(1, lambda value: {"nameless": value})])
-    assert steps_of(store) == [None] * 25
-
-
-@pytest.mark.spec("KV-6")
-@pytest.mark.parametrize(
-    "steps", [[(2, rename)], [(1, rename), (1, rename)], [(0, rename)], [(1, rename), (3, rename)]]
-)
-def test_steps_that_are_not_numbered_are_refused(store: Store, steps: Any) -> None:
-    with pytest.raises(InvalidInputError, match="numbered"):
-        migrate_values(store, LAYOUT, "/nodes/*", steps)
-
-
-@pytest.mark.spec("KV-6")
-def test_an_older_program_refuses_values_of_a_newer_one(store: Store) -> None:
-    fill(store)
-    migrate_values(store, LAYOUT, "/nodes/*", STEPS)
-    with pytest.raises(InvalidInputError, match="version 2"):
-        migrate_values(store, LAYOUT, "/nodes/*", STEPS[:1])
-    with pytest.raises(InvalidInputError, match="batch_keys"):
-        migrate_values(store, LAYOUT, "/nodes/*", STEPS, batch_keys=0)
-
-
-def migrate_and_die(url: str, dies_at: int) -> None:
-    """A process that is gone in the middle of a unit, without any farewell."""
-    seen = 0
-
-    def step(value: Any) -> Any:
-        nonlocal seen
-        seen += 1
-        if seen == dies_at:
-            os._exit(9)
-        return add_ports(value)
-
-    with connect(url) as store:
-        migrate_values(store, LAYOUT, "/nodes/*", [(1, step)], batch_keys=3)
-
-
-@pytest.mark.spec("KV-6")
-def test_a_killed_migration_goes_on_and_does_nothing_twice(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'charter.db'}"
-    upgrade(url)
-    with connect(url) as store:
-        fill(store)
-    spawn = multiprocessing.get_context("spawn")
-    for dies_at in (2, 5, 10, 7, 99):
-        process = spawn.Process(target=migrate_and_die, args=(url, dies_at))
-        process.start()
-        process.join(60)
-        assert process.exitcode == (0 if dies_at == 99 else 9)
-    with connect(url) as store:
-        assert steps_of(store) == [[1]] * 25
-        assert migrate_values(store, LAYOUT, "/nodes/*", STEPS[:1]) == Migrated(1, 0)
