@@ -3,7 +3,11 @@
 A unit that raises leaves nothing. One that commits writes entity by entity, each durable before the next: there is no
 transaction over several, so where an error ends it, those before are there. Committing the same again is harmless.
 
-Cost: a unit holds what it stores in memory until it ends. Imports ``backends.contract`` and ``errors``.
+What is kept already keeps its time where it is stored again. It is still written at the end, as only the backend's own
+look makes durable what another writer has begun.
+
+Cost: a unit holds what it stores in memory until it ends. Storing looks at nothing; to ask about what waits costs a look
+at the backend, and where that has as many bytes under its hash, a read of them. Imports ``backends.contract`` and ``errors``.
 
 Source: DESIGN 1 (two kinds of backend), CCOS-2.
 """
@@ -12,10 +16,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from heapq import merge
-from operator import attrgetter
+from itertools import groupby
+from operator import itemgetter
+from typing import Final
 
 from charter_persist.backends.contract.single import ArchiveBackend, Stored
-from charter_persist.errors import BackendError, StoreClosedError
+from charter_persist.errors import BackendError, CorruptStoreError, StoreClosedError
 
 
 class PendingArchive:
@@ -58,17 +64,19 @@ class PendingArchive:
 
     def stat(self, kind: str, content_hash: str) -> Stored | None:
         """What is known of an entity as the unit sees it."""
-        place = kind, content_hash
-        if place not in self._changes:
-            return self._backend.stat(kind, content_hash)
-        return self._pending(content_hash, self._changes[place])
+        kept = self._backend.stat(kind, content_hash)
+        return self._seen(kind, content_hash, kept)
 
     def scan(self, kind: str, *, after: str = "") -> Iterator[Stored]:
         """All of a kind behind a hash, by hash, as the unit sees it."""
-        changes = {name: data for (of, name), data in self._changes.items() if of == kind}
-        mine = [self._pending(name, data) for name, data in sorted(changes.items()) if name > after]
-        theirs = (stored for stored in self._backend.scan(kind, after=after) if stored.content_hash not in changes)
-        return merge(filter(None, mine), theirs, key=attrgetter("content_hash"))
+        kept = ((stored.content_hash, stored) for stored in self._backend.scan(kind, after=after))
+        waiting = [(name, None) for of, name in sorted(self._changes) if of == kind and name > after]
+        both = merge(kept, waiting, key=_BY_HASH)
+        for content_hash, found in groupby(both, key=_BY_HASH):
+            _, first = next(found)  # what is kept, where anything is
+            stored = self._seen(kind, content_hash, first)
+            if stored is not None:
+                yield stored
 
     def strays(self, kind: str) -> Iterator[str]:
         """What lies among a kind and is none of it."""
@@ -104,5 +112,24 @@ class PendingArchive:
         if self._ended:
             raise StoreClosedError("this unit of work has ended; begin a new one")
 
-    def _pending(self, content_hash: str, data: bytes | None) -> Stored | None:
-        return None if data is None else Stored(content_hash, len(data), self._now())
+    def _seen(self, kind: str, content_hash: str, kept: Stored | None) -> Stored | None:
+        """What is known of an entity as the unit sees it, by what the backend keeps."""
+        place = kind, content_hash
+        if place not in self._changes:
+            return kept
+        data = self._changes[place]
+        if data is None:
+            return None
+        if kept is not None and kept.size == len(data) and self._keeps(kind, content_hash, data):
+            return kept
+        return Stored(content_hash, len(data), self._now())
+
+    def _keeps(self, kind: str, content_hash: str, data: bytes) -> bool:
+        """Whether the backend has these bytes; what is damaged is replaced when the unit ends."""
+        try:
+            return self._backend.get(kind, content_hash) == data
+        except CorruptStoreError:
+            return False
+
+
+_BY_HASH: Final = itemgetter(0)

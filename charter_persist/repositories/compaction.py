@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from charter_persist.backends.contract import JOURNAL, KV_CHANGE, METADATA_LOG, Reader, Relation
+from charter_persist.errors import IntegrityError
 from charter_persist.model.canonical import canonical_bytes, load_canonical
 from charter_persist.model.text import POSITION_MAX, prefix_end
 from charter_persist.repositories.write_set import WriteSet
@@ -63,9 +64,22 @@ def compactions(reader: Reader, log: Relation[Any]) -> list[Compaction]:
     """The newest compaction of each prefix, by prefix."""
     newest: dict[str, Compaction] = {}
     for row in reader.scan(log, BY_KEY, stop=(FIRST_KEY[log], 0)):
-        prefix = row.key.removeprefix(_OF_A_PREFIX)
-        newest[prefix] = Compaction(prefix, int(load_canonical(row.value)["upto"]), row.position, row.revision)
+        found = recorded(row)
+        newest[found.prefix] = found
     return list(newest.values())
+
+
+def recorded(row: Any) -> Compaction:
+    """The compaction that a row records.
+
+    Raises:
+        IntegrityError: it records none.
+    """
+    try:
+        upto = int(load_canonical(row.value)["upto"])
+    except (AttributeError, KeyError, TypeError, ValueError) as exc:
+        raise IntegrityError("the record of a compaction cannot be read; run `charter verify`") from exc
+    return Compaction(row.key.removeprefix(_OF_A_PREFIX), upto, row.position, row.revision)
 
 
 def known_from(reader: Reader, log: Relation[Any], found: Compaction) -> tuple[int, int]:

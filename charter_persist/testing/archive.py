@@ -231,6 +231,17 @@ class ArchiveConformance(StoreFixtures):
         assert stats.oldest_timestamp.tzinfo is UTC
         assert stats.oldest_timestamp <= stats.newest_timestamp
 
+    def test_what_is_stored_again_keeps_its_time(self, store: Store) -> None:
+        """Inside the unit as after it: a second time changes nothing."""
+        store_notes(store, 1)
+        with store.read() as view:
+            before = view.archive("note").stats()
+        with store.begin() as uow:
+            uow.archive("note").store(note(1))
+            assert uow.archive("note").stats() == before
+        with store.read() as view:
+            assert view.archive("note").stats() == before
+
     def test_an_erased_entity_is_gone_and_can_be_stored_again(self, store: Store) -> None:
         """As often as one likes."""
         (found, other) = store_notes(store, 1, 2)

@@ -4,10 +4,11 @@ Logs, journal and operations are copied; the tables of the present state and the
 by the functions that compute them anywhere else. Nothing is appended.
 
 A compaction or an erasure that happened between two segments is repeated, so the store holds what its original held at
-that revision. Before it nothing can be restored that it removed before a backup had it.
+that revision. Where it removed a value before a backup had it, the revisions in between cannot be restored (``gaps``).
 
 Cost: one pass over the files, one transaction with one commit, one more pass over the other logs they follow from,
-in constant memory but for the erased keys and values. Imports ``repositories`` and what they stand on, and ``errors``.
+in constant memory but for the erased keys and, where the revision lies within a segment, its ``gaps``. Imports
+``repositories`` and what they stand on, and ``errors``.
 
 Source: GOV-12, RELIABILITY P37, DESIGN 1.2.
 """
@@ -30,7 +31,6 @@ from charter_persist.backends.contract import (
     KV_LEASE,
     MESSAGE,
     MESSAGE_LOG,
-    METADATA_LOG,
     OPERATION,
     REF,
     REF_LOG,
@@ -49,10 +49,10 @@ from charter_persist.errors import CompactedError, IntegrityError
 from charter_persist.journal.tree import Tree
 from charter_persist.repositories import erasure
 from charter_persist.repositories.compaction import BY_KEY, drop, is_record, repeat
-from charter_persist.repositories.compaction import OPERATION as COMPACT
 from charter_persist.repositories.event_row import BY_SEQUENCE
 from charter_persist.repositories.intent_change import BY_SUBJECT, PARTS
 from charter_persist.repositories.kv_change import ERASE, entry_row
+from charter_persist.repositories.kv_change import STORE as KEYS
 from charter_persist.repositories.message_row import (
     BY_MESSAGE_VERSION,
     BY_THREAD_VERSION,
@@ -61,12 +61,11 @@ from charter_persist.repositories.message_row import (
 )
 from charter_persist.repositories.sessions import projection_of
 from charter_persist.repositories.write_set import WriteSet
+from charter_persist.transfer.gaps import COMPACTED, Gaps
 from charter_persist.transfer.manifest import EMPTY, Manifest, State
 from charter_persist.transfer.segment import read_rows
 
 LOCK_TIMEOUT_S: Final = 30.0
-_COMPACTED: Final[dict[str, Relation[Any]]] = {"metadata": METADATA_LOG, "kv": KV_CHANGE}
-"""By store the logs whose older rows may be missing."""
 
 
 def replay(
@@ -98,7 +97,7 @@ def replay(
         copy = _Copy(WriteSet(transaction), revision)
         tree = Tree()
         for manifest in chain:
-            copy.begin(is_last=manifest is chain[-1])
+            copy.begin(manifest, is_last=manifest is chain[-1])
             for relation, row in read_rows(folder, manifest, tree, at):
                 tree.take_tiles()
                 copy.take(relation, row)
@@ -122,25 +121,19 @@ class _Copy:
         self._is_last = False
         self._erased: dict[str, int] = {}  # position of the newest erasure of a key
         self._erasures: dict[tuple[str, str], int] = {}  # the same of the subjects of other stores
-        self._subject = ("", "")  # store and subject of the newest entry
-        self._unaccounted: set[tuple[str, str]] = set()  # subjects with an erased value that no erasure follows yet
-        self._lacks_value = False  # whether the newest entry, or one before it, has no value in this segment
-        self._waits_for_value = False
-        self._removed_later: int | None = None  # the newest revision behind the wanted ones that removed values
+        self._gaps: Gaps | None = None
 
-    def begin(self, *, is_last: bool) -> None:
-        """A segment begins; what the one before it lacks, a compaction in it or before it accounts for."""
+    def begin(self, manifest: Manifest, *, is_last: bool) -> None:
+        """A segment begins; where all of it is wanted, so is every removal that took from it before it was made."""
         self._is_last = is_last
-        self._lacks_value = self._waits_for_value = False
+        self._gaps = Gaps() if self._wanted < manifest.upto.revision else None
 
     def take(self, relation: Relation[Any], row: Any) -> None:
         """Copy a row if it belongs to the wanted revisions."""
         if relation is JOURNAL:
             self._entry(row)
-        elif relation in _COMPACTED.values():
-            self._waits_for_value = False
-        if self._within and relation.is_erasure(row):
-            self._unaccounted.add(self._subject)
+        elif self._gaps is not None:
+            self._gaps.value(relation, row)
         if self._is_wanted(relation, row):
             self.write.put(relation, row, size=len(getattr(row, relation.payload) or b"") if relation.payload else 0)
         if self.write.full:
@@ -152,42 +145,24 @@ class _Copy:
         return self._is_last if row.revision is None else bool(row.revision <= self._wanted)
 
     def _entry(self, entry: JournalRow) -> None:
-        self._lacks_value |= self._waits_for_value
+        if self._gaps is not None:
+            self._gaps.entry(entry)
         self._within = entry.revision <= self._wanted
-        self._waits_for_value = self._within and entry.store in _COMPACTED
-        self._subject = entry.store, entry.subject
-        if entry.operation == erasure.OPERATION and entry.store in erasure.LOGS:
-            self._erasure(entry)
-        removes = entry.store in _COMPACTED and entry.operation in (COMPACT, ERASE)
         if not self._within:
-            self._removed_later = entry.revision if removes else self._removed_later
             return
-        if removes and entry.operation == ERASE:
+        if entry.store in erasure.LOGS and entry.operation == erasure.OPERATION:
+            self._erasures[entry.store, entry.subject] = entry.position
+        elif entry.store == KEYS and entry.operation == ERASE:
             self._erased[entry.subject] = entry.position
         self._revision = entry.revision
         self._tree.append(entry.leaf)
         for tile in self._tree.take_tiles():
             self.write.put(JOURNAL_TILE, TileRow(tile.level, tile.number, tile.root, tile.nodes), size=len(tile.nodes))
 
-    def _erasure(self, entry: JournalRow) -> None:
-        """An erasure in a log whose rows stay: it is repeated, or it took what the wanted revision still had."""
-        if self._within:
-            self._erasures[self._subject] = entry.position
-            self._unaccounted.discard(self._subject)
-        elif self._subject in self._unaccounted:
-            self._removed_later = entry.revision
-            self._lacks_value = True
-
     def finish(self) -> State:
         """Compute what follows from the logs."""
-        if self._removed_later is not None and (self._lacks_value or self._waits_for_value):
-            oldest = self._removed_later
-            raise CompactedError(
-                f"values of revision {self._wanted} were compacted or erased before a backup had them; restore revision "
-                f"{oldest} or a later one, or one of an earlier segment",
-                oldest=oldest,
-            )
-        for log in _COMPACTED.values():
+        self._refuse_gap()
+        for log in COMPACTED.values():
             repeat(self.write, log)
         for key, position in self._erased.items():
             older = self.write.scan(KV_CHANGE, BY_KEY, prefix=(key,), stop=(position,), reverse=True)
@@ -201,6 +176,15 @@ class _Copy:
                 "a session, intent or edge of the backup cannot be read; use another copy of the backup"
             ) from exc
         return State(self._revision, self._tree.size, self._tree.root())
+
+    def _refuse_gap(self) -> None:
+        oldest = None if self._gaps is None else self._gaps.end_of(self._wanted)
+        if oldest is not None:
+            raise CompactedError(
+                f"values of revision {self._wanted} were compacted or erased before a backup had them; restore revision "
+                f"{oldest}, the oldest later one that is whole, or one of an earlier segment",
+                oldest=oldest,
+            )
 
     def _project(self) -> None:
         """The refs, keys, intents, edges and sessions of now are the newest rows of their logs."""

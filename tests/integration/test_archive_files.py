@@ -15,6 +15,7 @@ import pytest
 from charter_persist.backends.files import FileArchive
 from charter_persist.errors import CorruptStoreError, ReadOnlyError, StorageFullError, UnavailableError
 from charter_persist.files import UNFINISHED
+from charter_persist.repositories.archive_backend import PendingArchive
 from tests.archive_store import archive_store
 from tests.archive_workers import entity, put_all
 
@@ -308,3 +309,38 @@ def test_a_full_disk_is_a_typed_error_and_nothing_is_there(tmp_path: Path) -> No
         assert findings(disk / "archive") == []
     finally:
         subprocess.run(["umount", disk], check=True)
+
+
+def test_a_unit_shows_the_time_of_sound_bytes_alone(folder: Path) -> None:
+    """What is damaged is replaced when the unit ends, and then it is new."""
+    sound, damaged = fill(folder, 1, 2)
+    for name in (sound, damaged):
+        path = folder / "plan" / name[:2] / name[2:4] / f"{name}.json"
+        path.chmod(0o644)
+        if name == damaged:
+            path.write_bytes(path.read_bytes().replace(b"text", b"tent"))
+        os.utime(path, (1, 1))
+    unit = PendingArchive(FileArchive(folder), lambda: 2_000_000)
+    for name, data in (entity(1), entity(2), entity(3)):
+        unit.add("plan", name, "", data)
+    expected = {sound: 1_000_000, damaged: 2_000_000, entity(3)[0]: 2_000_000}
+    assert {stored.content_hash: stored.stored_at for stored in unit.scan("plan")} == expected
+    assert {name: found.stored_at for name in expected if (found := unit.stat("plan", name))} == expected
+    unit.commit()
+    assert findings(folder) == []
+
+
+def test_what_is_there_is_put_all_the_same(folder: Path) -> None:
+    """Another writer may not have come as far as the disk, and only `put` makes that sure."""
+    fill(folder, 1)
+    given = []
+
+    class Watched(FileArchive):
+        def put(self, kind: str, content_hash: str, data: bytes) -> bool:
+            given.append(content_hash)
+            return super().put(kind, content_hash, data)
+
+    unit = PendingArchive(Watched(folder), lambda: 0)
+    unit.add("plan", NAME, "", DATA)
+    unit.commit()
+    assert given == [NAME]
