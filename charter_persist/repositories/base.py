@@ -201,10 +201,10 @@ def page_size(limit: int, options: Options) -> int:
 
     Raises:
         LimitExceededError: it is beyond ``page_items_max``.
-        InvalidInputError: it is below 1.
+        InvalidInputError: it is no integer of 1 or more.
     """
-    if limit < 1:
-        raise InvalidInputError(f"limit must be 1 or more, got {limit}")
+    if type(limit) is not int or limit < 1:
+        raise InvalidInputError(f"limit must be an integer, 1 or more; got {limit!r}")
     if limit > options.page_items_max:
         raise LimitExceededError(limit="page_items_max", maximum=options.page_items_max, actual=limit)
     return limit

@@ -28,6 +28,7 @@ from charter_persist.errors import (
     VersionConflictError,
 )
 from charter_persist.model.entry import CheckRevision, CheckVersion, Delete, KvOperation, Set
+from charter_persist.model.items import check_iterable
 from charter_persist.model.key import check_key_prefix, check_writable_key
 from charter_persist.model.text import check_position, check_text
 from charter_persist.model.time import to_micros
@@ -206,7 +207,7 @@ class KeyValueRepository(KeyValueReader):
         Spec: KV-2
         """
         maximum = self._options.transaction_operations_max
-        wanted = list(islice(operations, maximum + 1))
+        wanted = list(islice(check_iterable(operations, field="operations"), maximum + 1))
         if len(wanted) > maximum:
             raise LimitExceededError(limit="transaction_operations_max", maximum=maximum, actual=len(wanted))
         for operation in wanted:

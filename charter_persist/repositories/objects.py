@@ -32,6 +32,7 @@ from charter_persist.model.digest import (
     open_envelope,
     parse_digest,
 )
+from charter_persist.model.items import check_iterable
 from charter_persist.model.records import Page
 from charter_persist.model.text import check_position
 from charter_persist.repositories.base import ReadContext, WriteContext, page_size
@@ -205,7 +206,7 @@ class ObjectRepository(ObjectReader):
         """
         digests: list[Digest] = []
         maximum = self._context.options.batch_objects_max
-        source = iter(items)
+        source = check_iterable(items, field="items")
         try:
             while chunk := list(islice(source, CHUNK)):
                 if len(digests) + len(chunk) > maximum:

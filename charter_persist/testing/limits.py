@@ -274,6 +274,6 @@ class LimitConformance(StoreFixtures):
                 with refused(LimitExceededError, "page_items_max") as caught:
                     PAGES[page](view, maximum + 1)
                 assert exceeds(caught, "page_items_max", maximum, maximum + 1)
-                for limit in (0, -1):
+                for limit in cast("list[int]", [0, -1, "5", 1.0, True, None]):
                     with refused(InvalidInputError, "limit"):
                         PAGES[page](view, limit)

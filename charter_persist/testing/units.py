@@ -9,6 +9,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable
+from operator import attrgetter
 from typing import Any, Final
 
 import pytest
@@ -248,6 +249,12 @@ class UnitConformance(StoreFixtures):
         with nothing_written(backdoor), refused(InvalidInputError, "timeout_s"), store.begin(timeout_s=timeout_s):
             pytest.fail("the block was entered")
         put(store, 1)
+
+    @pytest.mark.parametrize("verb", ["objects.put_many", "kv.transaction"])
+    def test_what_cannot_be_taken_one_by_one_is_refused(self, store: Store, backdoor: BackDoor, verb: str) -> None:
+        """Nothing was done, and the unit can go on."""
+        with nothing_written(backdoor), store.begin() as uow, refused(InvalidInputError, "iterable"):
+            attrgetter(verb)(uow)(None)
 
     def test_a_unit_may_be_ended_by_another_thread(self, store: Store) -> None:
         """Then the thread that began it may begin the next one, which a second end of the first one does not touch."""
