@@ -9,6 +9,7 @@ Source: DESIGN 1.5, RELIABILITY 4.6.
 from __future__ import annotations
 
 import bisect
+import os
 import threading
 import uuid
 from collections.abc import Iterator, Sequence
@@ -26,7 +27,14 @@ from charter_persist.backends.contract import (
     Row,
 )
 from charter_persist.backends.wakeup import Bell, Wakeup
-from charter_persist.errors import IntegrityError, NotSupportedError, ReadOnlyError, StoreBusyError, StoreClosedError
+from charter_persist.errors import (
+    ForkedHandleError,
+    IntegrityError,
+    NotSupportedError,
+    ReadOnlyError,
+    StoreBusyError,
+    StoreClosedError,
+)
 
 PAGE_ROWS: Final = 1_024
 Version = tuple[int, Any]  # number of the commit, row or None
@@ -118,8 +126,16 @@ class _Reader:
         self._backend = backend
         self._commit = commit
         self._open = True
+        self._process = os.getpid()
+
+    @property
+    def _forked(self) -> bool:
+        """Whether this is a forked child, whose copy of the store nobody else sees."""
+        return self._process != os.getpid()
 
     def _table(self, relation: Relation[Any]) -> _Table:
+        if self._forked:
+            raise ForkedHandleError
         if not self._open:
             raise StoreClosedError("this view or unit of work has ended; open a new one")
         return self._backend.tables[relation.name]
@@ -248,14 +264,16 @@ class MemoryTransaction(_Reader):
         self._end()
 
     def rollback(self) -> None:
-        """End without a trace."""
-        if self._open:
+        """End without a trace; a forked child leaves its copy, whose locks may never be released, as it is."""
+        if self._open and not self._forked:
             with self._backend.guard:
                 for table, key in reversed(self._written):
                     table.take_back(key)
             self._end()
 
     def _check_open(self) -> None:
+        if self._forked:
+            raise ForkedHandleError
         if not self._open or self._backend.closed:
             raise StoreClosedError("this unit of work has ended, or its store was closed; begin a new one")
 

@@ -19,13 +19,21 @@ import sqlalchemy as sa
 
 from charter_persist.backends.contract import BackendCapabilities, Diagnosis, HeadRow, VectorCollectionRow
 from charter_persist.backends.sql.guards import missing_guards
+from charter_persist.backends.sql.joined import JoinedTransaction
 from charter_persist.backends.sql.nearest import Distances, nearest
 from charter_persist.backends.sql.opening import check_schema, read_store_id
 from charter_persist.backends.sql.reader import ClosedLink, Link, SqlReader
 from charter_persist.backends.sql.schema import SCHEMA_HEAD
 from charter_persist.backends.sql.statements import Statements
 from charter_persist.backends.wakeup import Bell, Wakeup
-from charter_persist.errors import CharterError, ReadOnlyError, StoreBusyError, StoreClosedError
+from charter_persist.errors import (
+    CharterError,
+    ForkedHandleError,
+    InvalidInputError,
+    ReadOnlyError,
+    StoreBusyError,
+    StoreClosedError,
+)
 
 T = TypeVar("T", bound="SqlTransaction")
 Facts = dict[str, str | int | bool]
@@ -58,16 +66,17 @@ class SqlSnapshot(SqlReader, ABC):
         return None if distances is None else nearest(row, query, limit, distances, partial(self._measure, distances))
 
     def _measure(self, distances: Distances, sql: str, parameters: Sequence[Any]) -> list[Any]:
-        return self._link.all(sql, parameters)
+        rows: list[Any] = self._link.all(sql, parameters)
+        return rows
 
     def close(self) -> None:
-        """End the snapshot and give the connection back."""
+        """End the snapshot and give the connection back; a forked child leaves both to its parent."""
         pooled, self._pooled = self._pooled, None
-        if pooled is None:
+        if pooled is None or self._process.left:
             return
-        link, self._link = self._link, ClosedLink()
+        link, self._own_link = self._own_link, ClosedLink()
         try:
-            link.one("ROLLBACK")
+            link.last("ROLLBACK")
         except CharterError:
             pooled.invalidate()  # nothing was written, and a connection that cannot roll back is of no use
         else:
@@ -80,31 +89,41 @@ class SqlTransaction(SqlReader):
     position: int
     revision: int
 
-    def __init__(self, backend: SqlBackend[Any], link: Link, *, joined: bool) -> None:
+    def __init__(self, backend: SqlBackend[Any], link: Link, *, joined: JoinedTransaction | None) -> None:
         super().__init__(link, backend.statements)
         self._backend = backend
         self._joined = joined
         self._ended = False
 
     def rollback(self) -> None:
-        """End without a trace."""
-        if self._ended:
+        """End without a trace. A forked child sends nothing: the transaction is its parent's."""
+        if self._ended or self._process.left:
+            self._ended = True
             return
         try:
-            self._link.one("ROLLBACK TO joined" if self._joined else "ROLLBACK")
+            if self._joined is None:
+                self._own_link.last("ROLLBACK")
+            elif self._joined.lasts():
+                self._own_link.last("ROLLBACK TO joined")
         except CharterError:
-            self._backend.discard_writer()  # the database rolls back when a connection ends
+            if self._joined is None:
+                self._backend.discard_writer()  # the database rolls back when a connection ends
         finally:
             self._end()
 
     def _check_open(self) -> None:
+        """Refuse a unit that cannot be written to: it ended, was forked, or lost the transaction that it joined."""
+        if self._process.left:
+            raise ForkedHandleError
         if self._ended or self._backend.closed:
             raise StoreClosedError("this unit of work has ended, or its store was closed; begin a new one")
+        if self._joined is not None:
+            self._joined.check()
 
     def _end(self) -> None:
         if not self._ended:
             self._ended = True
-            self._link = ClosedLink()
+            self._own_link = ClosedLink()
             self._backend.release()
 
 
@@ -210,14 +229,24 @@ class SqlBackend(ABC, Generic[T]):
 
     def join(self, connection: Any, timeout_s: float) -> T:
         """Begin inside a transaction of a SQLAlchemy connection to the same database."""
-        self._check_connection(connection)
         deadline = time.monotonic() + timeout_s
-        self._take_turn(timeout_s)
         try:
-            return self._join(connection, deadline)
-        except BaseException:
-            self.release()
-            raise
+            self._check_connection(connection)
+            self._take_turn(timeout_s)
+            try:
+                return self._join(connection, deadline)
+            except BaseException:
+                self.release()
+                raise
+        except self.errors as exc:
+            raise self._join_fault(exc) from exc
+
+    def _join_fault(self, error: Exception) -> CharterError:
+        """What it means that the caller's connection could not be used."""
+        fault = self._fault(error)
+        if isinstance(fault, StoreClosedError) or isinstance(error, sa.exc.InvalidRequestError):
+            return InvalidInputError("the connection is closed, or its transaction has failed; give one that is usable")
+        return fault
 
     def listen(self) -> Bell:
         """A commit of this process rings at once, one of another process when the look-out has seen it."""
@@ -232,8 +261,19 @@ class SqlBackend(ABC, Generic[T]):
             raise StoreBusyError
 
     def release(self) -> None:
-        """Let the next writer of this process in."""
+        """Let the next writer of this process in; the last one of a closed backend closes the writing connection."""
         self._turn.release()
+        if self.closed:
+            self._discard_idle_writer()
+
+    def _discard_idle_writer(self) -> None:
+        """Close the writing connection unless a unit has it: a driver may crash when another thread uses it meanwhile.
+
+        Whoever holds the turn comes here when it releases it.
+        """
+        if self._turn.acquire(blocking=False):
+            self.discard_writer()
+            self._turn.release()
 
     def _pooled(self) -> sa.PoolProxiedConnection:
         """A connection of the pool."""
@@ -246,13 +286,14 @@ class SqlBackend(ABC, Generic[T]):
 
     def give_back(self, pooled: sa.PoolProxiedConnection) -> None:
         """Return a connection to the pool, or close it where the pool is gone."""
-        if self.closed:
-            pooled.invalidate()
-        else:
-            pooled.close()
+        pool = self._engine.pool
+        give = pooled.invalidate if self.closed else pooled.close
+        give()
+        if self.closed:  # meanwhile, so it may have come too late to be closed with the others
+            pool.dispose()
 
     def discard_writer(self) -> None:
-        """Close the writing connection; the next unit opens a new one."""
+        """Close the writing connection, which is the caller's by its turn; the next unit opens a new one."""
         writer, self._writer = self._writer, None
         if writer is not None:
             writer.invalidate()
@@ -284,9 +325,12 @@ class SqlBackend(ABC, Generic[T]):
         return diagnosis
 
     def close(self) -> None:
-        """Give back every connection; a second call does nothing."""
+        """Give back every connection; a second call does nothing.
+
+        What other threads have open is refused its next write, and its connection is closed when they end it.
+        """
         if not self.closed:
             self.closed = True
             self.wakeup.close()
-            self.discard_writer()
+            self._discard_idle_writer()
             self._engine.dispose()

@@ -9,12 +9,14 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
 import sqlalchemy as sa
 
+from charter_persist.backends.sql.forks import Connection, reset_in_this_process
 from charter_persist.backends.sql.guards import APPEND_ONLY, COMPACTED, ERASABLE
 from charter_persist.backends.sql.schema import DEFAULT_SCHEMA, check_schema_name
 from charter_persist.errors import InvalidInputError, UnavailableError
@@ -91,24 +93,36 @@ def parse_target(url: str | sa.URL) -> Target:
 
 def sqlite_engine(path: Path, *, read_only: bool) -> sa.Engine:
     """An engine on an existing SQLite file; every connection is checked as it is made."""
-    uri = f"file:{quote(str(path.absolute()))}?mode={'ro' if read_only else 'rw'}"
-
-    def connect() -> sqlite3.Connection:
-        connection = sqlite3.connect(
-            uri, uri=True, timeout=5.0, isolation_level=None, check_same_thread=False, cached_statements=512
-        )
-        prepare_sqlite(connection, read_only=read_only)
-        return connection
-
-    return sa.create_engine(
+    engine = sa.create_engine(
         "sqlite+pysqlite://",
-        creator=connect,
+        creator=partial(connect_sqlite, path, read_only=read_only),
         poolclass=sa.QueuePool,
         pool_size=4,
         max_overflow=64,
-        pool_reset_on_return="rollback",  # a view may have been dropped without close
+        pool_reset_on_return=None,
         hide_parameters=True,
     )
+    return reset_in_this_process(engine)
+
+
+def connect_sqlite(path: Path, *, read_only: bool) -> sqlite3.Connection:
+    """A checked connection to an existing SQLite file."""
+    uri = f"file:{quote(str(path.absolute()))}?mode={'ro' if read_only else 'rw'}"
+    connection = sqlite3.connect(
+        uri,
+        uri=True,
+        timeout=5.0,
+        isolation_level=None,
+        check_same_thread=False,
+        cached_statements=512,
+        factory=Connection,
+    )
+    try:
+        prepare_sqlite(connection, read_only=read_only)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def prepare_sqlite(connection: sqlite3.Connection, *, read_only: bool) -> None:
@@ -181,13 +195,14 @@ def postgres_engine(target: Target, *, timeout_s: float) -> sa.Engine:
         }
         arguments["options"] = " ".join(f"-c {name}={limit}" for name, limit in limits.items())
         arguments["tcp_user_timeout"] = milliseconds
-    return sa.create_engine(
+    engine = sa.create_engine(
         target.url,
         connect_args=arguments,
         pool_size=4,
         max_overflow=128,
         pool_recycle=1800,
-        pool_reset_on_return="rollback",  # a view may have been dropped without close
+        pool_reset_on_return=None,
         paramstyle="format",
         hide_parameters=True,
     )
+    return reset_in_this_process(engine)

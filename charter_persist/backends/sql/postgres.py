@@ -17,12 +17,14 @@ from typing import Any, Final
 
 import psycopg
 import sqlalchemy as sa
+from psycopg.pq import TransactionStatus
 from psycopg.pq.abc import PGresult
 
 from charter_persist.backends.contract import Changes, Head, HeadRow, Key, Relation
 from charter_persist.backends.sql.backend import Facts, SqlBackend, SqlSnapshot, SqlTransaction
 from charter_persist.backends.sql.engine import Target, postgres_engine, session_name
 from charter_persist.backends.sql.faults import commit_fault, connect_fault, postgres_fault
+from charter_persist.backends.sql.joined import JoinedTransaction
 from charter_persist.backends.sql.lookout import hear_notifications, start_thread
 from charter_persist.backends.sql.nearest import Distances
 from charter_persist.backends.sql.nearest_postgres import find_distances
@@ -63,6 +65,10 @@ class PostgresLink:
     def one(self, sql: str, parameters: Sequence[Any] = ()) -> Any:
         """The first row, or None."""
         return self.row_of([(sql, parameters)])
+
+    def last(self, sql: str) -> None:
+        """Run the statement that ends a view or a unit."""
+        self.one(sql)
 
     def all(self, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
         """All rows."""
@@ -114,7 +120,6 @@ class PostgresSnapshot(PostgresReader, SqlSnapshot):
     """A REPEATABLE READ, READ ONLY transaction; reading the head takes its snapshot at once."""
 
     _backend: PostgresBackend
-    _link: Any
 
     def _begin(self) -> None:
         self._link.together(self._backend.begin_read)
@@ -131,7 +136,12 @@ class PostgresTransaction(PostgresReader, SqlTransaction):
     _backend: PostgresBackend
 
     def __init__(
-        self, backend: PostgresBackend, link: PostgresLink, begin: Sequence[Statement], *, joined: bool = False
+        self,
+        backend: PostgresBackend,
+        link: PostgresLink,
+        begin: Sequence[Statement],
+        *,
+        joined: JoinedTransaction | None = None,
     ) -> None:
         super().__init__(backend, link, joined=joined)
         self._writer = link
@@ -171,7 +181,7 @@ class PostgresTransaction(PostgresReader, SqlTransaction):
             if head is None
             else [(self._backend.move_head, (head.size, head.revision, head.root)), self._backend.notify]
         )
-        if self._joined:
+        if self._joined is not None:
             self.apply(changes)
             self._run(moves)
             self._end()
@@ -313,8 +323,10 @@ class PostgresBackend(SqlBackend[PostgresTransaction]):
             raise InvalidInputError("the connection leads to another store")
 
     def _join(self, connection: sa.Connection, deadline: float) -> PostgresTransaction:
-        link = PostgresLink(_driver(connection.connection), prepared=False)
-        return PostgresTransaction(self, link, [("SAVEPOINT joined", ()), self._lock_head], joined=True)
+        driver = _driver(connection.connection)
+        joined = JoinedTransaction(connection, partial(_in_transaction, driver))
+        link = PostgresLink(driver, prepared=False)
+        return PostgresTransaction(self, link, [("SAVEPOINT joined", ()), self._lock_head], joined=joined)
 
     def interrupt(self) -> None:
         """Ask the server to cancel what runs on the writing connection; returns when the server has been told."""
@@ -354,6 +366,11 @@ def _driver(pooled: Any) -> psycopg.Connection[Any]:
     if not isinstance(driver, psycopg.Connection):
         raise StoreClosedError
     return driver
+
+
+def _in_transaction(driver: psycopg.Connection[Any]) -> bool:
+    """Whether a connection is in a transaction, be it one that failed."""
+    return driver.info.transaction_status in (TransactionStatus.INTRANS, TransactionStatus.INERROR)
 
 
 def _check_durability(connection: sa.Connection) -> None:

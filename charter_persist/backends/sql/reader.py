@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final, Protocol
 
 from charter_persist.backends.contract import Key, Relation, Row
+from charter_persist.backends.sql.forks import this_process
 from charter_persist.backends.sql.statements import KEYS_PER_STATEMENT, ScanShape, Statements
-from charter_persist.errors import StoreClosedError
+from charter_persist.errors import ForkedHandleError, StoreClosedError
 
 PAGE_ROWS_FIRST: Final = 64
 PAGE_ROWS_MAX: Final = 2_048
@@ -25,6 +26,10 @@ class Link(Protocol):
         """All rows."""
         ...
 
+    def last(self, sql: str) -> None:
+        """Run the statement that ends what is read; the link of SQLite refuses every later one."""
+        ...
+
 
 class ClosedLink:
     """What a reader holds after its end: every use says so."""
@@ -37,13 +42,25 @@ class ClosedLink:
         """Refuse."""
         raise StoreClosedError("this view or unit of work has ended; open a new one")
 
+    def last(self, sql: str) -> None:
+        """Refuse."""
+        raise StoreClosedError("this view or unit of work has ended; open a new one")
+
 
 class SqlReader:
-    """`contract.Reader` over a link: one statement a `get`, one a page of a `scan`."""
+    """`contract.Reader` over a link: one statement a `get`, one a page of a `scan`; none of them in a forked child."""
 
     def __init__(self, link: Link, statements: Statements) -> None:
-        self._link: Link = link
+        self._own_link: Link = link
+        self._process = this_process()
         self._statements = statements
+
+    @property
+    def _link(self) -> Any:
+        """The link, in the process that opened it: what another one sends would end up in the parent's transaction."""
+        if self._process.left:
+            raise ForkedHandleError
+        return self._own_link
 
     def get(self, relation: Relation[Row], key: Key) -> Row | None:
         """The row of that key, or None."""

@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import logging
 import random
-import shutil
 import sqlite3
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -24,15 +23,16 @@ import sqlalchemy as sa
 
 from charter_persist.backends.contract import Changes, Head, Relation
 from charter_persist.backends.sql.backend import Facts, SqlBackend, SqlSnapshot, SqlTransaction
-from charter_persist.backends.sql.engine import sqlite_engine
+from charter_persist.backends.sql.engine import connect_sqlite, sqlite_engine
 from charter_persist.backends.sql.faults import commit_fault, sqlite_fault
+from charter_persist.backends.sql.joined import JoinedTransaction
 from charter_persist.backends.sql.lookout import start_thread, watch_file
 from charter_persist.backends.sql.nearest import Distances
 from charter_persist.backends.sql.nearest_sqlite import find_distances, load
 from charter_persist.backends.sql.scrub_sqlite import scrub_sqlite
 from charter_persist.backends.sql.statements import Statements
 from charter_persist.backends.sql.writes import erasing, sort_out
-from charter_persist.errors import InvalidInputError, StoreBusyError, TimedOutError
+from charter_persist.errors import CharterError, InvalidInputError, StoreBusyError, StoreClosedError, TimedOutError
 
 # About a thousand pages of log, the distance that SQLite itself keeps between checkpoints.
 COMMITS_PER_CHECKPOINT: Final = 256
@@ -47,35 +47,72 @@ LOGGER: Final = logging.getLogger(__name__)
 _LOADED: Final = "charter_extension"
 
 
+class _Ended:
+    """What a link leads to after its end."""
+
+    def execute(self, *_: Any) -> Any:
+        """Refuse."""
+        raise StoreClosedError("this view or unit of work has ended; open a new one")
+
+    executemany = execute
+
+
+_ENDED: Final = _Ended()
+
+
 class SqliteLink:
-    """`reader.Link` over a `sqlite3.Connection`."""
+    """`reader.Link` over a `sqlite3.Connection`, for the time of one view or one unit.
+
+    Several threads may use it, each in its turn. Without turns the process could freeze: one thread holds the mutex of
+    the connection and waits for the interpreter to run `engine._authorize`, another holds the interpreter and waits for
+    the mutex. A turn that nobody else wants costs 50 ns.
+    """
 
     def __init__(self, connection: sqlite3.Connection) -> None:
-        self.connection = connection
+        self.connection: Any = connection
+        self.turn = threading.Lock()
 
     def one(self, sql: str, parameters: Sequence[Any] = ()) -> Any:
         """The first row, or None."""
         try:
-            return self.connection.execute(sql, parameters).fetchone()
+            with self.turn:
+                return self.connection.execute(sql, parameters).fetchone()
         except SQLITE_ERRORS as exc:
             raise sqlite_fault(exc) from exc
 
     def all(self, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
         """All rows."""
         try:
-            return self.connection.execute(sql, parameters).fetchall()
+            with self.turn:
+                rows: list[Any] = self.connection.execute(sql, parameters).fetchall()
         except SQLITE_ERRORS as exc:
             raise sqlite_fault(exc) from exc
+        return rows
 
     def many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
         """Run a statement for each row."""
         try:
-            if len(rows) == 1:
-                self.connection.execute(sql, rows[0])
-            else:
-                self.connection.executemany(sql, rows)
+            with self.turn:
+                if len(rows) == 1:
+                    self.connection.execute(sql, rows[0])
+                else:
+                    self.connection.executemany(sql, rows)
         except sqlite3.Error as exc:
             raise sqlite_fault(exc) from exc
+
+    def last(self, sql: str, *, fault: Callable[[Exception], CharterError] = sqlite_fault) -> None:
+        """Run the statement that ends it; a thread that comes later is refused, for the connection is another's then.
+
+        Args:
+            sql: without rows.
+            fault: what an error of it means.
+        """
+        try:
+            with self.turn:
+                connection, self.connection = self.connection, _ENDED
+                connection.execute(sql)
+        except SQLITE_ERRORS as exc:
+            raise fault(exc) from exc
 
 
 class SqliteSnapshot(SqlSnapshot):
@@ -89,9 +126,10 @@ class SqliteSnapshot(SqlSnapshot):
 
     def _measure(self, distances: Distances, sql: str, parameters: Sequence[Any]) -> list[Any]:
         """Load the extension into a connection that has not got it, and run the statement."""
-        pooled = self._pooled
+        link, pooled = self._link, self._pooled
         if pooled is not None and _LOADED not in pooled.info:
-            load(_driver(pooled), distances.library)
+            with link.turn:
+                load(link.connection, distances.library)
             pooled.info[_LOADED] = True
         return super()._measure(distances, sql, parameters)
 
@@ -101,7 +139,7 @@ class SqliteTransaction(SqlTransaction):
 
     _backend: SqliteBackend
 
-    def __init__(self, backend: SqliteBackend, link: SqliteLink, *, joined: bool = False) -> None:
+    def __init__(self, backend: SqliteBackend, link: SqliteLink, *, joined: JoinedTransaction | None = None) -> None:
         super().__init__(backend, link, joined=joined)
         self._writer = link
         last = link.one(backend.last_entry)
@@ -128,16 +166,15 @@ class SqliteTransaction(SqlTransaction):
     def commit(self, changes: Changes, head: Head | None) -> None:
         """Apply and commit; a failed COMMIT leaves the backend to open a new connection."""
         self.apply(changes)
-        if self._joined:
+        if self._joined is not None:
             self._end()
             return
         try:
-            self._writer.connection.execute("COMMIT")
-        except sqlite3.Error as exc:
-            fault = commit_fault(exc)
+            self._writer.last("COMMIT", fault=commit_fault)
+        except CharterError:
             self._backend.discard_writer()
             self._end()
-            raise fault from exc
+            raise
         self._backend.wakeup.ring()
         try:
             self._backend.committed()
@@ -220,38 +257,41 @@ class SqliteBackend(SqlBackend[SqliteTransaction]):
             _begin_immediate(driver, deadline, self._interrupted)
         link = SqliteLink(driver)
         link.one("SAVEPOINT joined")
-        return SqliteTransaction(self, link, joined=True)
+        return SqliteTransaction(self, link, joined=JoinedTransaction(connection, partial(_in_transaction, driver)))
 
     def committed(self) -> None:
-        """Count a commit, and from time to time move the log into the file; the writer lock is still held."""
+        """Count a commit, and from time to time move the log into the file; nothing that fails here undoes the commit.
+
+        The unit still has its turn.
+        """
         self._commits += 1
         if self._commits >= COMMITS_PER_CHECKPOINT:
             self._commits = 0
             try:
                 self._checkpoint()
-            except sqlite3.Error as exc:
-                # The commit is done all the same; the log only grows until the next attempt.
-                LOGGER.warning("checkpoint failed: %s", exc)
+            except (CharterError, *self.errors) as exc:
+                self.discard_writer()  # nobody knows where it stands
+                LOGGER.warning("checkpoint failed, the log grows until the next one: %s", exc)
 
     def _checkpoint(self) -> None:
         """Move the log into the file while no commit can run beside it; leave it where a writer is in the way.
 
         The writing connection holds the file's write lock and another one checkpoints: so the defect that SQLite had
-        before 3.51.3 cannot occur, whoever else writes (RELIABILITY 4.1-4).
+        before 3.51.3 cannot occur, whoever else writes (RELIABILITY 4.1-4). That one is no connection of the pool, where
+        it would wait for views to end.
         """
-        lock = self.writing_link().connection
-        try:
-            lock.execute("BEGIN IMMEDIATE")
-        except sqlite3.OperationalError as exc:
-            if isinstance(sqlite_fault(exc), StoreBusyError):
-                return
-            raise
-        worker = self._pooled()
-        try:
-            _driver(worker).execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-        finally:
-            worker.close()
-            lock.execute("ROLLBACK")
+        with closing(connect_sqlite(self.path, read_only=False)) as worker:
+            lock = self.writing_link().connection
+            try:
+                lock.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as exc:
+                if isinstance(sqlite_fault(exc), StoreBusyError):
+                    return
+                raise
+            try:
+                worker.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+            finally:
+                lock.execute("ROLLBACK")
 
     def interrupt(self) -> None:
         """End the waiting for the file's lock, and what runs on the writing connection."""
@@ -284,13 +324,23 @@ class SqliteBackend(SqlBackend[SqliteTransaction]):
         was_closed = self.closed
         super().close()
         if self._private and not was_closed:
-            shutil.rmtree(self.path.parent)
+            for file in self.path.parent.iterdir():
+                file.unlink(missing_ok=True)  # SQLite removes its log itself when another thread closes the last view
+            self.path.parent.rmdir()
 
 
 def _driver(pooled: Any) -> sqlite3.Connection:
     """The driver's connection behind one of the pool."""
     driver: sqlite3.Connection = pooled.driver_connection
     return driver
+
+
+def _in_transaction(driver: sqlite3.Connection) -> bool:
+    """Whether a connection is in a transaction; one that was closed is in none."""
+    try:
+        return driver.in_transaction
+    except sqlite3.ProgrammingError:
+        return False
 
 
 def _begin_immediate(connection: sqlite3.Connection, deadline: float, interrupted: threading.Event) -> None:
