@@ -84,6 +84,21 @@ def test_a_unit_that_goes_on_after_an_interrupted_write_does_not_commit(store: S
     assert keys(store) == []
 
 
+@pytest.mark.parametrize("flush", [True, False])
+def test_a_unit_whose_transaction_the_database_ended_writes_nothing(store: Store, flush: bool) -> None:
+    """SQLite may roll back by itself after an error of a read; the rest must not be written statement by statement."""
+    with pytest.raises(BackendError), store.begin() as uow:
+        uow.metadata.set("before", True)
+        uow.flush()
+        store._backend.writing_link().connection.execute("ROLLBACK")  # type: ignore[attr-defined]
+        uow.metadata.set("after", True)
+        if flush:
+            uow.flush()
+    assert keys(store) == []
+    store.run(lambda uow: uow.metadata.set("next", True))
+    assert keys(store) == ["next"]
+
+
 def test_units_that_share_a_commit_do_not_lose_what_one_of_them_could_not_pass_on(full_store: Store) -> None:
     """One fills the disk, another passes its rows on by reading, a third is small: what is told is true of each."""
     held, go = threading.Event(), threading.Event()

@@ -32,7 +32,14 @@ from charter_persist.backends.sql.nearest_sqlite import find_distances, load
 from charter_persist.backends.sql.scrub_sqlite import scrub_sqlite
 from charter_persist.backends.sql.statements import Statements
 from charter_persist.backends.sql.writes import erasing, sort_out
-from charter_persist.errors import CharterError, InvalidInputError, StoreBusyError, StoreClosedError, TimedOutError
+from charter_persist.errors import (
+    BackendError,
+    CharterError,
+    InvalidInputError,
+    StoreBusyError,
+    StoreClosedError,
+    TimedOutError,
+)
 
 # About a thousand pages of log, the distance that SQLite itself keeps between checkpoints.
 COMMITS_PER_CHECKPOINT: Final = 256
@@ -145,6 +152,12 @@ class SqliteTransaction(SqlTransaction):
         last = link.one(backend.last_entry)
         self.position: int = last[0] if last else 0
         self.revision: int = last[1] if last else 0
+
+    def _check_open(self) -> None:
+        """Refuse as well where SQLite rolled back by itself, as it may after an error of any statement."""
+        super()._check_open()
+        if not _in_transaction(self._writer.connection):
+            raise BackendError("SQLite rolled the transaction back after an earlier error; begin a new unit")
 
     def apply(self, changes: Changes) -> None:
         """One `executemany` for each kind of change of each relation."""
