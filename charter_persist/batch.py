@@ -121,8 +121,11 @@ def find_operation(reader: Reader, operation_id: str) -> Outcome[Any] | None:
     shared = reader.get(OPERATION, (commit_id,)) if _UNNAMED.fullmatch(operation_id) else None
     if shared is None:
         return None
-    revision, first_position, size = load_canonical(shared.value)[int(number)]
-    root = JournalReader(reader).root(size)
+    journal, units = JournalReader(reader), load_canonical(shared.value)
+    revision, first_position, size = units[int(number)] if int(number) < len(units) else (0, 0, 0)
+    if not 0 < size <= journal.size():  # there is no such unit, or a restore went back behind it
+        return None
+    root = journal.root(size)
     return Outcome(None, JournalReceipt(revision, first_position, size, (root,)), repeated=True)
 
 

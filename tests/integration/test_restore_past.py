@@ -10,12 +10,14 @@ from typing import Any, Final
 import pytest
 
 from charter_persist import connect
-from charter_persist.backends.contract import JOURNAL, KV_CHANGE
+from charter_persist.backends.contract import JOURNAL, KV_CHANGE, OPERATION
+from charter_persist.batch import find_operation
 from charter_persist.errors import CompactedError
 from charter_persist.transfer.backup import backup
 from charter_persist.transfer.gaps import Gaps
+from charter_persist.transfer.restore import restore
 from charter_persist.unit_of_work import UnitOfWork
-from tests.backups import brought_back, rows_in
+from tests.backups import MemoryTarget, brought_back, rows_in
 
 Unit = Callable[[UnitOfWork], Any]
 
@@ -138,3 +140,18 @@ def test_of_what_was_never_removed_nothing_is_kept() -> None:
         return kept
 
     assert bytes_kept(of_each=True) < 10_000 < 100_000 < bytes_kept(of_each=False) < 400_000
+
+
+def test_a_unit_behind_the_restored_revision_is_not_known(tmp_path: Path) -> None:
+    """Units without an id share a row that tells of all of them; it is asked with the number of each, and of none."""
+    target = MemoryTarget()
+    with connect("memory://") as store:
+        for n in range(4):
+            store.run(lambda uow, n=n: uow.metadata.set("n", n))  # type: ignore[misc]
+        backup(store, tmp_path / "backup", store_id=store.store_id)
+    restore(tmp_path / "backup", target, revision=1)
+    assert target.made is not None
+    snapshot = target.made.snapshot()
+    (row,) = snapshot.scan(OPERATION, OPERATION.key)
+    assert find_operation(snapshot, f"{row.operation_id}.0") is None
+    assert find_operation(snapshot, f"{row.operation_id}.9") is None
