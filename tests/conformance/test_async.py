@@ -54,6 +54,7 @@ class ThroughAsync(PlaceFixtures):
 
     test_a_second_unit_of_the_same_thread_is_refused = None
     test_a_unit_inside_a_run_is_refused = None
+    test_a_unit_may_be_ended_by_another_thread = None
     test_closing_ends_a_watch_that_waits = None
     test_an_asynchronous_watch_tells_the_same = None
     test_cancelling_loses_no_batch = None
